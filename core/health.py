@@ -1,0 +1,140 @@
+"""Is it alive, and can it work: `/health`, `/liveness`, `/readiness`, and `/version`, `/plugins`, `/errors`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import msgspec
+
+import core
+from core import cache, database, storage
+from core.http.blueprint import Blueprint
+from core.http.reply import Reply, reply, rfc3339
+from core.http.request import Request
+from core.resources import Resources, utc_now
+from core.security import public
+
+log = logging.getLogger("voicera.health")
+Check = Callable[[], Awaitable[Any]]
+PROBE_SECONDS = 2.0
+blueprint = Blueprint(tag="Health")
+
+
+class Health(msgspec.Struct):
+    """The process answers."""
+
+    status: str
+    timestamp: str
+
+
+class Version(msgspec.Struct):
+    """What runs here."""
+
+    name: str
+    version: str
+
+
+class PluginView(msgspec.Struct):
+    """One plugin: `status` is active, disabled or failed, and `error` says why it failed."""
+
+    name: str
+    origin: str
+    version: str
+    status: str
+    error: str | None
+    hooks: list[str]
+
+
+class ErrorView(msgspec.Struct):
+    """One error code of the catalogue, with every status that it comes with."""
+
+    code: str
+    status: int
+    statuses: list[int]
+    message: str
+    plugin: str
+
+
+HEALTH_EXAMPLE = {"status": "ok", "timestamp": "2024-01-29T10:30:00Z"}
+READINESS_EXAMPLE = {"database": "ok", "storage": "ok", "cache": "ok"}
+
+
+@blueprint.get("/health", returns=Health, limit=None, deadline=0, examples={"reply": HEALTH_EXAMPLE})
+@public
+async def health(request: Request) -> Reply:
+    """Say that the process lives, without touching any dependency."""
+    return reply({"status": "ok", "timestamp": rfc3339(utc_now())})
+
+
+@blueprint.get("/liveness", returns=Health, limit=None, deadline=0, examples={"reply": HEALTH_EXAMPLE})
+@public
+async def liveness(request: Request) -> Reply:
+    """The same as `/health`, under the name that orchestrators look for."""
+    return reply({"status": "ok", "timestamp": rfc3339(utc_now())})
+
+
+@blueprint.get(
+    "/readiness",
+    returns=dict[str, str],
+    limit=None,
+    examples={"reply": READINESS_EXAMPLE},
+    also={503: "One is not `ok`, and the answer says which."},
+)
+@public
+async def readiness(request: Request) -> Reply:
+    """Probe every dependency in parallel; 503 when one is not `ok`."""
+    found = await probe(request.resources)
+    return reply(found, status=200 if all(state == "ok" for state in found.values()) else 503)
+
+
+@blueprint.get("/version", returns=Version)
+@public
+async def version(request: Request) -> Reply:
+    """Say what runs here."""
+    return reply({"name": "voicera", "version": core.__version__})
+
+
+@blueprint.get("/plugins", returns=list[PluginView])
+@public
+async def plugins(request: Request) -> Reply:
+    """List the plugins, those that failed with their error."""
+    return reply([{**asdict(info), "hooks": list(info.hooks)} for info in request.app.ctx.plugins.infos()])
+
+
+@blueprint.get("/errors", returns=list[ErrorView])
+@public
+async def errors(request: Request) -> Reply:
+    """List every error code there is, with its meaning."""
+    return reply(request.app.ctx.errors.listing())
+
+
+async def probe(resources: Resources) -> dict[str, str]:
+    """Run all readiness checks at once, each with two seconds; never raises."""
+    checks: dict[str, Check] = {
+        "database": partial(database.ping, resources.db),
+        "storage": partial(storage.ping, resources.storage),
+        "cache": partial(cache.ping, resources.cache),
+    }
+    for _, found in resources.hooks.collect("readiness_checks", resources=resources):
+        checks.update(_named(found))
+    states = await asyncio.gather(*(_state(name, check) for name, check in checks.items()))
+    return dict(zip(checks, states, strict=True))
+
+
+def _named(found: Mapping[str, Check] | None) -> Mapping[str, Check]:
+    return found or {}
+
+
+async def _state(name: str, check: Check) -> str:
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await check()
+    except Exception as error:
+        log.warning("not ready", extra={"dependency": name, "error": type(error).__name__})
+        return "unavailable"
+    return "ok"

@@ -1,0 +1,84 @@
+"""The kernel's hooks. A plugin implements those it needs with `@hookimpl`; all are optional.
+
+Hooks called at the start are plain functions; those called while serving are `async def`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    import typer
+
+    from core.errors import ApiError
+    from core.health import Check
+    from core.http.blueprint import Blueprint
+    from core.http.request import Request
+    from core.limits import Limit
+    from core.resources import Resources
+    from core.security import Principal
+    from core.settings import Settings, SettingsSection
+
+PROJECT = "voicera"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def register_hookspecs() -> ModuleType:  # type: ignore[empty-body]  # a specification has no body
+    """Return a module with the hooks that this plugin publishes to others."""
+
+
+@hookspec
+def register_settings() -> Sequence[type[SettingsSection]]:  # type: ignore[empty-body]
+    """Return the settings classes of this plugin."""
+
+
+@hookspec
+def register_blueprints() -> Sequence[Blueprint]:  # type: ignore[empty-body]
+    """Return the blueprints whose routes this plugin serves."""
+
+
+@hookspec
+def register_piccolo_apps() -> Sequence[str]:  # type: ignore[empty-body]
+    """Return the import paths of this plugin's `piccolo_app` modules."""
+
+
+@hookspec
+def register_errors() -> Sequence[type[ApiError]]:  # type: ignore[empty-body]
+    """Return the error classes of this plugin; a code belongs to one plugin."""
+
+
+@hookspec
+def register_rate_limits(settings: Settings) -> Mapping[str, Limit]:  # type: ignore[empty-body]
+    """Return the token buckets that this plugin's routes name with `limit=`."""
+
+
+@hookspec
+def register_commands(cli: typer.Typer) -> None:
+    """Add commands to the `voicera` program."""
+
+
+@hookspec
+def readiness_checks(resources: Resources) -> Mapping[str, Check]:  # type: ignore[empty-body]
+    """Return named coroutine functions that raise when a dependency of this plugin is not usable."""
+
+
+@hookspec
+def lifespan(resources: Resources) -> AbstractAsyncContextManager[Any]:  # type: ignore[empty-body]
+    """Return a context that is entered when a worker starts and left when it stops."""
+
+
+@hookspec
+async def authenticate(request: Request) -> Principal | None:
+    """Return who sent the request, or None to let another plugin try; raise to refuse the credentials."""
+
+
+@hookspec
+async def session_ended(resources: Resources, principal: Principal) -> bool | None:
+    """Say whether a session has been revoked; asked only while the cache, which usually says it, is down."""

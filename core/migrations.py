@@ -1,0 +1,158 @@
+"""Migrations: Piccolo's files, run by us, in one place, under a lock, each with its bookkeeping in one transaction.
+
+Piccolo's own command writes its bookkeeping row after and outside the migration's transaction, lets two
+migrators run at once, and imports files by their bare names, so that two plugins' equal names are mixed up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import importlib.util
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import asyncpg
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from piccolo.apps.migrations.tables import Migration
+from piccolo.conf.apps import AppConfig
+
+from core.database import Engine, connect_options, set_current
+from core.plugins import PluginError, Plugins
+from core.settings import Settings, load_settings
+
+LOCK = 0x566F696365455241  # "VoiceERA"
+LOCK_SQL = "SELECT pg_advisory_lock($1)"
+LOCK_SECONDS = 300
+UNLIMITED = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration file: whose, its id, and its loaded module."""
+
+    app: str
+    identifier: str
+    module: ModuleType
+
+
+def app_modules(plugins: Plugins | None = None) -> list[str]:
+    """The import paths of all `piccolo_app` modules that the plugins bring."""
+    if plugins is None:
+        early = load_settings(check_unknown=False)
+        plugins = Plugins.discover(disabled=early.plugins_disabled, strict=early.strict_plugins)
+    return [path for _, paths in plugins.collect("register_piccolo_apps") for path in paths]
+
+
+async def migrate(settings: Settings, plugins: Plugins) -> list[str]:
+    """Run what has not been run; return the names of what ran, `app/id`.
+
+    Waits for another migrator to end. Safe to kill at any moment and run again. Raises PluginError when two
+    apps share a name, or a plugin's migration fails that must not.
+    """
+    from piccolo_conf import DB  # the one engine; imported late, since it finds the plugins too
+
+    options = {
+        **connect_options(settings),
+        "command_timeout": None,
+        "statement_cache_size": 0,  # plans of before an ALTER TABLE fail in the same transaction
+    }
+    connection: Any = await asyncpg.connect(**options)
+    try:
+        await connection.execute(UNLIMITED)
+        async with asyncio.timeout(LOCK_SECONDS):
+            await connection.execute(LOCK_SQL, LOCK)
+        return await _run_all(connection, DB, plugins)
+    finally:
+        await connection.close()
+
+
+async def _run_all(connection: Any, engine: Engine, plugins: Plugins) -> list[str]:
+    await _within(connection, engine, _create_bookkeeping)
+    ran: list[str] = []
+    seen: dict[str, str] = {}
+    for plugin, paths in plugins.collect("register_piccolo_apps"):
+        for path in paths:
+            try:
+                ran += await _run_app(connection, engine, path, plugin, seen)
+            except Exception as error:
+                plugins.fail(plugin, error)
+    return ran
+
+
+async def _run_app(connection: Any, engine: Engine, path: str, plugin: str, seen: dict[str, str]) -> list[str]:
+    config: AppConfig = importlib.import_module(path).APP_CONFIG
+    if other := seen.get(config.app_name):
+        raise PluginError(f"the Piccolo app {config.app_name} is claimed by both {other} and {plugin}")
+    seen[config.app_name] = plugin
+    await _refuse_taken_tables(connection, config, plugin)
+    done = set(await _within(connection, engine, lambda: Migration.get_migrations_which_ran(config.app_name)))
+    ran = []
+    for step in steps(config):
+        if step.identifier not in done:
+            await _within(connection, engine, lambda step=step: _run_step(step))
+            ran.append(f"{step.app}/{step.identifier}")
+    return ran
+
+
+def steps(config: AppConfig) -> list[Step]:
+    """The migration files of an app, in order of their ids."""
+    folder = Path(config.resolved_migrations_folder_path)
+    found = [_load(config.app_name, path) for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+    named = sorted((step for step in found if step.identifier), key=lambda step: step.identifier)
+    if twice := {step.identifier for step in named if [other.identifier for other in named].count(step.identifier) > 1}:
+        raise PluginError(f"two migrations of {config.app_name} have the id {min(twice)}")
+    return named
+
+
+def _load(app: str, path: Path) -> Step:
+    """Import a file under a name of its own: two plugins may call their files the same."""
+    name = f"voicera_migrations.{app}.{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return Step(app, getattr(module, "ID", ""), module)
+
+
+async def _run_step(step: Step) -> None:
+    manager = await step.module.forwards()
+    if isinstance(manager, MigrationManager) and not manager.fake:
+        with contextlib.redirect_stdout(io.StringIO()):  # Piccolo prints its progress
+            await manager.run()
+    await Migration.insert(Migration(name=step.identifier, app_name=step.app)).run()
+
+
+async def _within(connection: Any, engine: Engine, work: Any) -> Any:
+    """Run Piccolo's queries in a transaction on our connection."""
+    async with connection.transaction():
+        with _current(connection, engine):
+            return await work()
+
+
+@contextlib.contextmanager
+def _current(connection: Any, engine: Engine) -> Iterator[None]:
+    token = set_current(engine, connection)
+    try:
+        yield
+    finally:
+        engine.current_transaction.reset(token)
+
+
+async def _create_bookkeeping() -> None:
+    await Migration.create_table(if_not_exists=True).run()
+
+
+async def _refuse_taken_tables(connection: Any, config: AppConfig, plugin: str) -> None:
+    """Two plugins with one table: say so before the second one alters it. The comment on a table names its app."""
+    for table in config.table_classes:
+        name = table._meta.tablename  # noqa: SLF001  # Piccolo's way to a table's name
+        owner = await connection.fetchval("SELECT obj_description(to_regclass($1), 'pg_class')", name)
+        if owner and owner != f"voicera:{config.app_name}":
+            raise PluginError(f"the table {name} is claimed by both {owner.removeprefix('voicera:')} and {plugin}")

@@ -1,0 +1,96 @@
+"""What a worker holds open: one frozen `Resources`, opened by one context manager, closed in reverse.
+
+A holder task opens and closes it, because coredis must be closed by the task that opened it, and Sanic
+runs its start and stop listeners in different ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from core.background import Background
+from core.cache import Cache, open_cache
+from core.database import Database, Engine, open_database
+from core.hooks import Hooks
+from core.limits import Limit
+from core.ratelimit import RateLimiter
+from core.settings import Settings
+from core.storage import Storage, open_storage
+
+
+def utc_now() -> datetime:
+    """The time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Passed as the first argument to every service function; there are no globals.
+
+    `state` is what plugins keep for as long as the worker runs, such as a memory of what they have looked up:
+    one entry a plugin, under its name.
+    """
+
+    settings: Settings
+    hooks: Hooks
+    db: Database
+    cache: Cache
+    storage: Storage
+    limits: RateLimiter
+    background: Background
+    scopes: frozenset[str]
+    state: dict[str, Any] = field(default_factory=dict)
+    now: Callable[[], datetime] = utc_now
+
+
+@asynccontextmanager
+async def open_resources(
+    settings: Settings, hooks: Hooks, engine: Engine, limits: dict[str, Limit], scopes: frozenset[str]
+) -> AsyncIterator[Resources]:
+    """Open everything, enter the plugins' `lifespan` contexts, and on leaving drain background work and close all."""
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(open_database(settings, engine))
+        cache = await stack.enter_async_context(open_cache(settings))
+        storage = await stack.enter_async_context(open_storage(settings))
+        background = Background()
+        stack.push_async_callback(background.drain, settings.shutdown_grace / 2)
+        resources = Resources(settings, hooks, db, cache, storage, RateLimiter(cache, limits), background, scopes)
+        for _, context in hooks.collect("lifespan", resources=resources):
+            await stack.enter_async_context(context)
+        yield resources
+
+
+class Holder:
+    """A task that opens a context, keeps it until told to leave, and closes it in the same task."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._leave = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def enter(self) -> Any:
+        """Open the context and return what it yields; raises what opening it raised."""
+        opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._hold(opened), name="resources")
+        return await opened
+
+    async def leave(self) -> None:
+        """Close the context and wait until it is closed."""
+        self._leave.set()
+        if self._task is not None:
+            await self._task
+
+    async def _hold(self, opened: asyncio.Future[Any]) -> None:
+        try:
+            async with self._context as value:
+                opened.set_result(value)
+                await self._leave.wait()
+        except BaseException as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)

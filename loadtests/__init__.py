@@ -1,0 +1,1 @@
+"""Load tests and benchmarks: programs that drive a running service."""

@@ -1,0 +1,1 @@
+"""The features. Each folder is a plugin; adding or deleting one is the whole change."""

@@ -1,0 +1,193 @@
+"""Rate limits: right to the token, across tasks and processes, and kept up while Valkey is away."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from uuid import uuid4
+
+import pytest
+
+from core.cache import Cache, open_cache
+from core.limits import Limit
+from core.ratelimit import LocalBuckets, RateLimiter, ended_key
+from core.settings import Settings
+from voicera.testing import Client, Running, eventually, running_app, settings_for_tests
+
+HUNDRED_AN_HOUR = Limit(100, 3600)
+TAKER = """
+import asyncio, sys
+from core.cache import open_cache
+from core.limits import Limit
+from core.ratelimit import RateLimiter
+from core.settings import load_settings
+
+async def main():
+    async with open_cache(load_settings(check_unknown=False)) as cache:
+        limiter = RateLimiter(cache, {"general": Limit(100, 3600)})
+        async def task():
+            return sum([(await limiter.take("general", sys.argv[1])).allowed for _ in range(25)])
+        print(sum(await asyncio.gather(*[task() for _ in range(8)])))
+
+asyncio.run(main())
+"""
+
+
+async def test_sixteen_tasks_in_two_processes_get_exactly_the_limit(stack: Settings) -> None:
+    who = str(uuid4())
+    environment = {**settings_for_tests(stack), "PYTHONPATH": "."}
+    takers = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", TAKER, who, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    granted = [int((await taker.communicate())[0]) for taker in takers]
+    assert sum(granted) == 100, granted
+
+
+async def test_a_bucket_counts_down_and_says_when_it_is_full_again(stack: Settings) -> None:
+    async with open_cache(stack) as cache:
+        limiter = RateLimiter(cache, {"general": Limit(3, 60)})
+        who = str(uuid4())
+        verdicts = [await limiter.take("general", who) for _ in range(4)]
+    assert [verdict.allowed for verdict in verdicts] == [True, True, True, False]
+    assert [verdict.remaining for verdict in verdicts] == [2, 1, 0, 0]
+    assert 1 <= verdicts[3].retry_after <= 20
+    assert time.time() + 55 <= verdicts[3].reset <= time.time() + 62
+
+
+async def test_a_refused_check_costs_nothing(stack: Settings) -> None:
+    async with open_cache(stack) as cache:
+        limiter = RateLimiter(cache, {"upload": Limit(1000, 3600)})
+        who = str(uuid4())
+        assert (await limiter.take("upload", who, cost=600)).allowed
+        assert not (await limiter.take("upload", who, cost=600)).allowed
+        assert (await limiter.take("upload", who, cost=400)).allowed
+
+
+async def test_an_ended_session_is_told_in_the_same_step_and_takes_nothing(stack: Settings) -> None:
+    async with open_cache(stack) as cache:
+        limiter = RateLimiter(cache, {"general": HUNDRED_AN_HOUR})
+        owner, session = uuid4(), uuid4()
+        first = await limiter.take("general", str(owner), owner=owner, session=session)
+        await cache.require().set(ended_key(owner, session), b"1", ex=60)
+        second = await limiter.take("general", str(owner), owner=owner, session=session)
+        third = await limiter.take("general", str(owner))
+    assert (first.ended, second.ended, second.allowed) == (False, True, False)
+    assert (first.remaining, third.remaining) == (99, 98)
+
+
+async def test_checks_that_arrive_together_share_a_round_trip(stack: Settings) -> None:
+    async with open_cache(stack) as cache:
+        limiter = RateLimiter(cache, {"general": HUNDRED_AN_HOUR})
+        await limiter.take("general", str(uuid4()))  # loads the script
+        before = await _evaluations(cache)
+        await asyncio.gather(*[limiter.take("general", str(uuid4())) for _ in range(50)])
+        assert await _evaluations(cache) - before <= 2
+
+
+async def test_a_cancelled_waiter_does_not_break_the_others(stack: Settings) -> None:
+    async with open_cache(stack) as cache:
+        limiter = RateLimiter(cache, {"general": HUNDRED_AN_HOUR})
+        waiting = [asyncio.create_task(limiter.take("general", str(uuid4()))) for _ in range(10)]
+        await asyncio.sleep(0)
+        waiting[3].cancel()
+        verdicts = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(verdict).__name__ for verdict in verdicts].count("Verdict") == 9
+
+
+async def test_a_request_over_the_limit_is_429_with_all_headers(stack: Settings) -> None:
+    environ = settings_for_tests(
+        stack, {"VOICERA_RATE_LIMIT_GENERAL": "5/hour", "VOICERA_TRUSTED_PROXIES": "127.0.0.1"}
+    )
+    async with running_app(environ, migrated=True) as app:
+        client = {"X-Forwarded-For": f"10.{uuid4().int % 250}.{uuid4().int % 250}.7"}
+        answers = [await app.client.get("/version", headers=client) for _ in range(6)]
+    assert [answer.status for answer in answers] == [200] * 5 + [429]
+    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["4", "3", "2", "1", "0", "0"]
+    refused = answers[-1]
+    assert refused.code == "RATE_001"
+    assert refused.headers["X-RateLimit-Limit"] == "5"
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert int(refused.headers["X-RateLimit-Reset"]) > time.time()
+
+
+async def test_routes_that_do_not_exist_are_limited_too(stack: Settings) -> None:
+    environ = settings_for_tests(
+        stack, {"VOICERA_RATE_LIMIT_GENERAL": "2/hour", "VOICERA_TRUSTED_PROXIES": "127.0.0.1"}
+    )
+    async with running_app(environ, migrated=True) as app:
+        client = {"X-Forwarded-For": f"10.{uuid4().int % 250}.{uuid4().int % 250}.8"}
+        statuses = [(await app.client.get("/nope", headers=client)).status for _ in range(3)]
+    assert statuses == [404, 404, 429]
+
+
+async def test_a_forged_forwarded_header_is_not_believed(running: Running) -> None:
+    first = await running.client.get("/version", headers={"X-Forwarded-For": "198.51.100.1"})
+    second = await running.client.get("/version", headers={"X-Forwarded-For": "198.51.100.2"})
+    assert int(second.headers["X-RateLimit-Remaining"]) <= int(first.headers["X-RateLimit-Remaining"])
+
+
+async def test_with_the_cache_away_limits_are_kept_in_the_process(stack: Settings) -> None:
+    cache = Cache("redis://127.0.0.1:1/0")
+    limiter = RateLimiter(cache, {"general": Limit(3, 3600)})
+    verdicts = [await limiter.take("general", "somebody") for _ in range(4)]
+    assert [verdict.allowed for verdict in verdicts] == [True, True, True, False]
+    assert {verdict.ended for verdict in verdicts} == {None}
+
+
+async def test_the_service_answers_while_the_cache_is_away_and_readiness_says_so(
+    stack: Settings, anonymous: Client
+) -> None:
+    environ = settings_for_tests(stack, {"VOICERA_REDIS_URL": "redis://127.0.0.1:1/0"})
+    async with running_app(environ, migrated=True) as app:
+        answer = await app.client.get("/version")
+        ready = await app.client.get("/readiness")
+    assert answer.status == 200
+    assert "X-RateLimit-Remaining" in answer.headers
+    assert (ready.status, ready.data["cache"], ready.data["database"]) == (503, "unavailable", "ok")
+
+
+async def test_a_cache_that_hangs_costs_a_moment_once_and_comes_back(stack: Settings) -> None:
+    async with open_cache(stack) as cache:
+        limiter = RateLimiter(cache, {"general": HUNDRED_AN_HOUR})
+        await limiter.take("general", "warm")
+        await cache.require().client_pause(600)
+        started = time.perf_counter()
+        verdicts = await asyncio.gather(*[limiter.take("general", str(uuid4())) for _ in range(20)])
+        assert time.perf_counter() - started < 0.5
+        assert all(verdict.allowed for verdict in verdicts)
+        await eventually(lambda: cache.client is not None)
+        assert (await limiter.take("general", str(uuid4()))).ended is False
+
+
+@pytest.mark.parametrize("text", ["100/minute", "10MB/minute", "1/second", "5/day"])
+def test_limits_are_read_as_people_write_them(text: str) -> None:
+    limit = Limit.parse(text)
+    assert Limit.parse(str(limit)) == limit
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0/minute", "-1/minute", "10", "10/fortnight", "1.5/minute", "10mb/minute", "1/0"]
+)
+def test_other_limits_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="100/minute"):
+        Limit.parse(text)
+
+
+def test_the_local_bucket_refills_evenly() -> None:
+    now = [1000.0]
+    buckets = LocalBuckets(clock=lambda: now[0])
+    limit = Limit(60, 60)
+    assert all(buckets.take("k", limit, 1).allowed for _ in range(60))
+    assert not buckets.take("k", limit, 1).allowed
+    now[0] += 2.5
+    assert [buckets.take("k", limit, 1).allowed for _ in range(3)] == [True, True, False]
+
+
+async def _evaluations(cache: Cache) -> int:
+    stats = await cache.require().info("commandstats")
+    return int(stats.get("cmdstat_evalsha", {}).get("calls", 0)) if isinstance(stats, dict) else 0

@@ -1,0 +1,105 @@
+"""The public face of VoiceERA: every name that a plugin imports, and nothing that it should not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from core import __version__
+from core.background import Background
+from core.database import Connection, Database
+from core.errors import (
+    ApiError,
+    BadRequest,
+    FieldError,
+    IdempotencyConflict,
+    InvalidFields,
+    NoSuchRoute,
+    PermissionDenied,
+    PreconditionFailed,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
+from core.hookspecs import hookimpl, hookspec
+from core.http.blueprint import Blueprint
+from core.http.conditional import etag, if_match, if_none_match
+from core.http.paging import Page, Paging
+from core.http.reply import Fragment, Reply, encode, raw, reply, rfc3339
+from core.http.request import Request
+from core.ids import lowest, milliseconds_of, time_of, uuid7, uuid7s
+from core.limits import Limit
+from core.ratelimit import ended_key
+from core.resources import Resources, utc_now
+from core.security import Principal, public, requires
+from core.settings import ConfigurationError, Settings, SettingsSection
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+_Result = TypeVar("_Result")
+
+
+def run_with_resources(work: Callable[[Resources], Awaitable[_Result]]) -> _Result:
+    """Run a plugin's command: `work` gets open `Resources`, as a worker has them.
+
+    Raises ConfigurationError if no database is configured and no stack runs in the data directory.
+    """
+    from core.cli import run_with_resources as run  # noqa: PLC0415  # a serving worker has no use for it
+
+    return run(work)
+
+
+__all__ = [
+    "UNSET",
+    "ApiError",
+    "Background",
+    "BadRequest",
+    "Blueprint",
+    "ConfigurationError",
+    "Connection",
+    "Database",
+    "FieldError",
+    "Fragment",
+    "IdempotencyConflict",
+    "InvalidFields",
+    "Limit",
+    "Meta",
+    "NoSuchRoute",
+    "Page",
+    "Paging",
+    "PermissionDenied",
+    "PreconditionFailed",
+    "Principal",
+    "RateLimited",
+    "Reply",
+    "Request",
+    "Resources",
+    "Settings",
+    "SettingsSection",
+    "Struct",
+    "Unauthenticated",
+    "Unavailable",
+    "UnsetType",
+    "__version__",
+    "encode",
+    "ended_key",
+    "etag",
+    "hookimpl",
+    "hookspec",
+    "if_match",
+    "if_none_match",
+    "lowest",
+    "milliseconds_of",
+    "public",
+    "raw",
+    "reply",
+    "requires",
+    "rfc3339",
+    "run_with_resources",
+    "time_of",
+    "utc_now",
+    "uuid7",
+    "uuid7s",
+]

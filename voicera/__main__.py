@@ -1,0 +1,8 @@
+"""`python -m voicera`: the same as the `voicera` command."""
+
+import sys
+
+from core.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
