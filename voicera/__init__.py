@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from core import __version__
 from core.background import Background
 from core.database import Connection, Database
+from core.embedded.datadir import own_dir
 from core.errors import (
     ApiError,
     BadRequest,
@@ -92,6 +93,7 @@ __all__ = [
     "if_none_match",
     "lowest",
     "milliseconds_of",
+    "own_dir",
     "public",
     "raw",
     "reply",

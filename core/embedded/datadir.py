@@ -108,6 +108,20 @@ class DataDir:
             raise ConfigurationError(f"{path} cannot be read as JSON: restore it from a backup") from None
 
 
+def own_dir(path: Path) -> Path:
+    """Make the data directory (0700) if need be, mark it as ours, and return it, for what a plugin keeps there.
+
+    Raises ConfigurationError if it is somebody else's, or cannot be made.
+    """
+    path = path.expanduser().absolute()
+    try:
+        _make(path)
+        (path / LOCK).touch(mode=0o600)
+    except OSError as error:
+        raise ConfigurationError(f"data directory {path}: {error.strerror}") from None
+    return path
+
+
 def running_stack(path: Path) -> dict[str, Any] | None:
     """Say what runs in a data directory: the contents of its `stack.json`, or None if nothing does.
 

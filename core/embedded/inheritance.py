@@ -37,12 +37,10 @@ def heirs(path: Path) -> list[int]:
 
 def _has_open(pid: int, wanted: os.stat_result) -> bool:
     try:
-        for descriptor in os.scandir(PROC / str(pid) / "fd"):
-            if _same(descriptor.path, wanted):
-                return True
+        with os.scandir(PROC / str(pid) / "fd") as descriptors:
+            return any(_same(descriptor.path, wanted) for descriptor in descriptors)
     except OSError:  # it has ended, or is another user's
         return False
-    return False
 
 
 def _same(descriptor: str, wanted: os.stat_result) -> bool:

@@ -174,17 +174,21 @@ class Server(ABC):
         """Wait until no process of an earlier start is left, end those that stay, and return the lock."""
         path = self.home.path / f"{self.name}.lock"
         for number, seconds in ((None, 1.0), (self.dies_by, 10.0), (signal.SIGKILL, 10.0)):
-            for pid in heirs(path) if number else ():
-                log.warning("ending %s, pid %d, left over from an earlier start", self.name, pid)
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, number or 0)
+            if number is not None:
+                self._end_left(heirs(path), number)
             until = time.monotonic() + seconds
             while time.monotonic() < until:
                 lock = inherit(path)
                 if lock is not None:
                     return lock
                 yield
-        raise StartFailed(f"{self.name} of an earlier start still runs: pid {heirs(path)}; end it by hand")
+        raise StartFailed(f"{self.name} of an earlier start cannot be ended; its processes: {heirs(path)}")
+
+    def _end_left(self, pids: Sequence[int], number: signal.Signals) -> None:
+        log.warning("ending %s left over from an earlier start, pid %s", self.name, ", ".join(map(str, pids)))
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
 
     def last_words(self) -> str:
         """The end of what it said, for an error message."""

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from plugins.auth.settings import SHORTEST_SECRET, AuthSettings
-from voicera import ConfigurationError, Settings
+from voicera import ConfigurationError, Settings, own_dir
 
 SECRET_FILE = "jwt-secret"  # noqa: S105  # its name
 PEM = re.compile(r"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----", re.DOTALL)
@@ -75,9 +75,9 @@ def _kid_of_secret(secret: bytes) -> str:
 
 def _kept_secret(data_dir: Path) -> str:
     """Read the secret of this data directory, or make it. Workers that start together end with the same one."""
+    data_dir = own_dir(data_dir)
     path = data_dir / SECRET_FILE
     if not path.exists():
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = data_dir / f".{SECRET_FILE}.{secrets.token_hex(8)}"
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))

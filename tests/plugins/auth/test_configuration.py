@@ -88,7 +88,7 @@ def test_development_makes_a_secret_and_keeps_it_for_the_owner_alone(tmp_path: P
     first = load_keys(settings(data_dir=folder))
     assert stat.S_IMODE((folder / SECRET_FILE).stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert [each.name for each in folder.iterdir()] == [SECRET_FILE]
+    assert {each.name for each in folder.iterdir()} == {SECRET_FILE, "lock"}  # marked, so that a stack may move in
     assert load_keys(settings(data_dir=folder)) == first
     assert load_keys(settings(data_dir=tmp_path / "another")).kid != first.kid
 
@@ -101,7 +101,8 @@ def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_secret_file_that_is_empty_is_refused(tmp_path: Path) -> None:
-    (tmp_path / SECRET_FILE).touch(0o600)
+    load_keys(settings(data_dir=tmp_path))
+    (tmp_path / SECRET_FILE).write_text("")
     with pytest.raises(ConfigurationError, match="delete it"):
         load_keys(settings(data_dir=tmp_path))
 
