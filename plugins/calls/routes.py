@@ -13,10 +13,10 @@ from plugins.calls.schemas import (
     BatchReport,
     CallDetail,
     CallFilter,
-    CallPage,
+    CallItem,
     NewCalls,
 )
-from voicera import Blueprint, Reply, Request, reply, requires
+from voicera import Blueprint, Page, Reply, Request, reply, requires
 
 blueprint = Blueprint("/call-logs", tag="Call logs")
 
@@ -44,7 +44,7 @@ async def record_batch(request: Request) -> Reply:
     return reply(await service.record_batch(request.resources, request.principal.owner_id, logs), status=201)
 
 
-@blueprint.get("", query=CallFilter, returns=CallPage)
+@blueprint.get("", query=CallFilter, returns=Page[CallItem])
 @requires("calls:read")
 async def list_calls(request: Request) -> Reply:
     """List call logs, newest first."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from voicera import Meta, Page, Paging, Struct
+from voicera import Meta, Paging, Struct
 
 MOST_LOGS = 10_000
 MOST_BODY = 16 << 20
@@ -122,10 +122,6 @@ class CallDetail(CallItem):
     recording_url: str | None
     metadata: dict[str, Any] | None
     updated_at: datetime
-
-
-class CallPage(Page[CallItem], frozen=True, kw_only=True):
-    """A page of call logs, newest first."""
 
 
 DateOrTime = Annotated[

@@ -17,6 +17,7 @@ from plugins.calls.schemas import (
     MOST_METADATA,
     BatchReport,
     CallFilter,
+    CallItem,
     NewCall,
 )
 from voicera import (
@@ -26,6 +27,7 @@ from voicera import (
     Fragment,
     InvalidFields,
     Meta,
+    Page,
     Resources,
     lowest,
     milliseconds_of,
@@ -58,19 +60,19 @@ async def record_batch(resources: Resources, owner_id: UUID, logs: list[NewCall]
 
 async def get_call(resources: Resources, owner_id: UUID, call_id: UUID) -> Fragment:
     """One call log as JSON; raises CallNotFound, also for another owner's."""
-    async with resources.db.connection() as connection:
-        found = await queries.get_call(connection, owner_id, call_id)
+    found = await resources.db.reading(lambda connection: queries.get_call(connection, owner_id, call_id))
     if found is None:
         raise CallNotFound
     return Fragment(found)
 
 
-async def list_calls(resources: Resources, owner_id: UUID, wanted: CallFilter) -> dict[str, Any]:
+async def list_calls(resources: Resources, owner_id: UUID, wanted: CallFilter) -> Page[CallItem]:
     """A page of call logs, newest first, with the exact total of all that match."""
     conditions = conditions_of(owner_id, wanted)
-    async with resources.db.connection() as connection:
-        total, items = await queries.list_calls(connection, conditions, wanted.skip, wanted.limit)
-    return {"total": total, "skip": wanted.skip, "limit": wanted.limit, "items": Fragment(items)}
+    total, items = await resources.db.reading(
+        lambda connection: queries.list_calls(connection, conditions, wanted.skip, wanted.limit)
+    )
+    return Page(total=total, skip=wanted.skip, limit=wanted.limit, items=Fragment(items))
 
 
 def check(logs: list[NewCall], now: datetime) -> None:

@@ -122,9 +122,10 @@ async def stats(port: int) -> dict[str, Any]:
 
 async def stats_when(port: int, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Ask until the condition holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition(found := await stats(port)):  # noqa: ASYNC110  # the server is another process
-            await asyncio.sleep(0.05)
+    deadline = time.monotonic() + PATIENCE
+    while not condition(found := await stats(port)):
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.05)
     return found
 
 
