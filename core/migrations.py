@@ -15,16 +15,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.apps.migrations.tables import Migration
-from piccolo.conf.apps import AppConfig
 
 from core.database import Engine, connect_options, set_current
 from core.plugins import PluginError, Plugins
 from core.settings import Settings, load_settings
+
+if TYPE_CHECKING:  # takes a third of a second to import
+    from piccolo.conf.apps import AppConfig
 
 LOCK = 0x566F696365455241  # "VoiceERA"
 LOCK_SQL = "SELECT pg_advisory_lock($1)"

@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 
 from core.settings import Settings
-from voicera.testing import Client, settings_for_tests
+from voicera.testing import Client, eventually, settings_for_tests
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = '''
@@ -257,35 +257,19 @@ def test_a_request_that_does_not_end_is_given_up_after_the_grace(start: Start) -
     assert time.monotonic() - began < 3
 
 
-def test_a_stopping_worker_drains_its_background_work(start: Start, tmp_path: Path) -> None:
-    worker = start()
-    worker.until_ready()
-    with worker.connect() as connection:
-        connection.sendall(head("POST", "/slowly/later/file", "Content-Length: 0"))
-        assert read_answer(connection)[0] == 200
-        worker.terminate()
-        assert worker.wait() == 0
-    assert (tmp_path / "file").read_text() == "done"
-
-
-def test_a_worker_ends_when_its_supervisor_is_gone(start: Start) -> None:
-    worker = start()
-    worker.until_ready()
-    worker.end_life()
-    assert worker.wait() == 0
-
-
-def test_a_worker_whose_heartbeat_nobody_reads_goes_on(start: Start) -> None:
+def test_a_worker_whose_supervisor_is_gone_drains_its_background_work_and_ends(start: Start, tmp_path: Path) -> None:
+    """First nobody reads its heartbeat any more, which is no reason to end; then its life descriptor ends."""
     worker = start()
     worker.until_ready()
     os.close(worker.beats)
     worker.beats = os.open(os.devnull, os.O_RDONLY)
     time.sleep(1.2)  # two heartbeats into a pipe without an end
     with worker.connect() as connection:
-        connection.sendall(head("GET", "/health"))
+        connection.sendall(head("POST", "/slowly/later/file", "Content-Length: 0"))
         assert read_answer(connection)[0] == 200
-    worker.terminate()
-    assert worker.wait() == 0
+        worker.end_life()
+        assert worker.wait() == 0
+    assert (tmp_path / "file").read_text() == "done"
 
 
 @pytest.mark.parametrize(
@@ -340,12 +324,13 @@ async def test_nothing_of_a_failed_request_is_left_on_its_connection(worker: Wor
 async def test_the_log_line_of_each_request_names_its_own_caller_and_code(worker: Worker, client: Client) -> None:
     user = await client.new_user()
     with worker.connect() as connection:
-        connection.sendall(
-            head("GET", "/agents?limit=0", f"Authorization: Bearer {user.token}", "X-Request-Id: caller-1")
-            + head("GET", "/version", "X-Request-Id: caller-2")
-        )
-        assert (await asyncio.to_thread(read_answer, connection))[0] == 400
-    await asyncio.sleep(0.3)  # the log is written 20 times a second
+        for sent, status in (
+            (head("GET", "/agents?limit=0", f"Authorization: Bearer {user.token}", "X-Request-Id: caller-1"), 400),
+            (head("GET", "/version", "X-Request-Id: caller-2"), 200),
+        ):
+            connection.sendall(sent)
+            assert (await asyncio.to_thread(read_answer, connection))[0] == status
+    await eventually(lambda: "caller-2" in worker.said)
     lines = {line["request_id"]: line for line in worker.lines if line["message"] == "request"}
     assert (lines["caller-1"]["owner"], lines["caller-1"]["code"]) == (user.user["id"], "REQUEST_001")
     assert (lines["caller-2"]["owner"], lines["caller-2"]["code"]) == (None, None)
