@@ -23,7 +23,7 @@ $(STAMP): requirements.lock pyproject.toml Makefile
 	@touch $(STAMP)
 
 run: install ## Serve the API on port 8000, with everything it needs
-	@VOICERA_LOG_FORMAT=$${VOICERA_LOG_FORMAT:-text} exec $(BIN)/voicera serve
+	@exec $(BIN)/voicera serve
 
 test: lint types unit ## Run every check and every test
 

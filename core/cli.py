@@ -47,7 +47,7 @@ DataDir = Annotated[
 def main() -> int:
     """Run the command line; return the exit code."""
     try:
-        build_cli()()
+        build_cli()(prog_name="voicera")
     except (ConfigurationError, PluginError, RouteError) as error:
         _complain(error)
         return CONFIGURATION_ERROR
@@ -80,12 +80,18 @@ def _wants_plugins() -> bool:
     return not (len(sys.argv) > 1 and sys.argv[1] in own)
 
 
-def _top(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         out.print(core.__version__)
         raise typer.Exit
+
+
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 def serve(
@@ -202,7 +208,12 @@ def with_running_stack(settings: Settings) -> Settings:
         raise ConfigurationError(
             f"no stack is running in {settings.data_dir}: start `voicera serve` there, or give VOICERA_DATABASE_URL"
         )
-    known = {name: value for name, value in found.items() if name in Settings.model_fields}
+    # What somebody gave by hand stays; of host and port the stack knows better.
+    known = {
+        name: value
+        for name, value in found.items()
+        if name in Settings.model_fields and (name in ("host", "port") or settings.source(name) == "default")
+    }
     return with_values(settings, known, "embedded")
 
 

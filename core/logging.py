@@ -216,7 +216,8 @@ def stamp(moment: float) -> str:
 
 def setup_logging(level: str, form: str, stream: TextIO | None = None) -> LogWriter:
     """Send all logging through one writer to `stream` (standard error); return it, to be closed at the end."""
-    writer = LogWriter(stream or sys.stderr, text=form == "text")
+    target = stream or sys.stderr
+    writer = LogWriter(target, text=form == "text" or (form == "auto" and target.isatty()))
     writer.start()
     root = logging.getLogger()
     root.handlers[:] = [QueueHandler(writer)]

@@ -111,7 +111,9 @@ class Settings(SettingsSection):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least level that is logged."
     )
-    log_format: Literal["json", "text"] = Field("json", description="JSON lines, or text for people.")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="JSON lines, or text for people; auto is text on a terminal and JSON elsewhere."
+    )
 
     postgres_bin: Path | None = Field(None, description="Folder with the PostgreSQL programs, in place of the wheel's.")
     valkey_bin: Path | None = Field(None, description="The valkey-server program, in place of the wheel's.")
