@@ -81,7 +81,7 @@ def tell(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
             process.send_signal(number)
 
 
-def end_group(process: subprocess.Popen[bytes], seconds: float = 3.0) -> None:
+def end_group(process: subprocess.Popen[bytes], seconds: float = 1.0) -> None:
     """End a child and all of its session: politely, and after `seconds` at once. Nothing if it has ended already."""
     for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, seconds)):
         if process.poll() is not None:

@@ -25,6 +25,7 @@ from core.protocol import AnyApp
 from core.settings import ConfigurationError, load_settings
 
 BEAT_SECONDS = 0.5
+BACKLOG = 4096  # Sanic listens again, and its default of 100 makes a burst of clients wait for a second
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,7 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
     app = build_app(assembly, log=log)
     _beat(app, options.beat_fd, options.life_fd)
     app.prepare(
-        sock=socket.socket(fileno=options.socket_fd), single_process=True, protocol=GuardedProtocol, access_log=False
+        sock=socket.socket(fileno=options.socket_fd),
+        single_process=True,
+        protocol=GuardedProtocol,
+        access_log=False,
+        backlog=BACKLOG,
     )
     try:
         Sanic.serve_single(primary=app)

@@ -34,6 +34,7 @@ class Worker:
         self.process = process
         self.ready = False
         self.killed: str | None = None
+        self._ready_since = 0.0
         self._beats = beats
         self._heard = time.monotonic()
 
@@ -41,8 +42,9 @@ class Worker:
         """Take in its heartbeats, and kill it if it has been silent for too long."""
         with contextlib.suppress(BlockingIOError):
             while beats := os.read(self._beats, 4096):
-                self.ready = self.ready or READY in beats
                 self._heard = time.monotonic()
+                if not self.ready and READY in beats:
+                    self.ready, self._ready_since = True, self._heard
         silence = time.monotonic() - self._heard
         if silence > (SILENCE if self.ready else READY_WITHIN) and self.killed is None:
             self.kill(f"gave no sign of life for {silence:.0f} s" if self.ready else "was not ready in time")
@@ -58,6 +60,11 @@ class Worker:
             return None
         how = describe(self.process.returncode)
         return f"{self.killed} and was killed" if self.killed else how
+
+    @property
+    def served(self) -> float:
+        """For how many seconds it has served."""
+        return time.monotonic() - self._ready_since if self.ready else 0.0
 
     def close(self) -> None:
         """Let go of its heartbeat pipe."""
@@ -200,7 +207,7 @@ class WorkerPool:
             slot.leaving = [(other, until) for other, until in slot.leaving if other is not worker]
 
     def _count_death(self, slot: Slot, worker: Worker, how: str) -> None:
-        delay = slot.backoff.delay()
+        delay = slot.backoff.delay(worker.served)
         slot.not_before = time.monotonic() + delay
         log.error("worker %d, pid %d, %s; a new one in %.1f s", slot.number, worker.process.pid, how, delay)
         if self._served:

@@ -156,7 +156,8 @@ def _make(path: Path) -> None:
         raise ConfigurationError(f"data directory {path}: it holds other files; name an empty or a new one")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir(mode=0o700, exist_ok=True)
-    if path.stat().st_mode & 0o777 != 0o700:
+    # 0711 is what privileges.py makes of it where it must.
+    if path.stat().st_mode & 0o777 not in (0o700, 0o711):
         path.chmod(0o700)
 
 

@@ -20,7 +20,7 @@ from core.embedded.privileges import make_reachable, other_user
 from core.embedded.server import Server, StartFailed, plain_environment
 from core.processes import spawn
 from core.settings import ConfigurationError, Settings
-from core.steps import LOOPBACK, Steps, run
+from core.steps import LOOPBACK, Steps, pause, run
 
 USER = DATABASE = "voicera"
 CREATE_DATABASE = f"CREATE DATABASE {DATABASE}\n".encode()
@@ -87,7 +87,11 @@ class Postgres(Server):
             environment={**plain_environment(), **secret},
             output=subprocess.DEVNULL,
         )
-        return (yield from run(psql, 5.0)) == 0
+        if (yield from run(psql, 5.0)) == 0:
+            return True
+        # It still recovers, and writes a line to its log for each attempt.
+        yield from pause(0.05)
+        return False
 
     def _make_cluster(self, lock: int) -> Steps[None]:
         """Make the cluster and its database beside their place, and move them there when they are whole."""

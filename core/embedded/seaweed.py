@@ -100,7 +100,8 @@ class Seaweed(Server):
         ports = [f"-{part}.port={self._at[part]}" for part in PARTS]
         ports += [f"-{part}.port.grpc={self._at[f'{part}.grpc']}" for part in PARTS]
         keys = {key: self.home.secret(key.lower()) for key in KEYS}
-        environment = {**keys, "HOME": str(self.home.folder(self.name))}
+        # A soft limit: left to itself it lets garbage grow to twice as much before it looks.
+        environment = {**keys, "HOME": str(self.home.folder(self.name)), "GOMEMLIMIT": "192MiB"}
         return self.spawn([str(self._program), "-logtostderr=true", "mini", *OPTIONS, *ports], lock, environment)
 
     def probe(self) -> Steps[bool]:

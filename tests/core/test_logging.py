@@ -351,8 +351,8 @@ def test_all_logging_goes_through_one_handler_and_sanics_own_is_silenced() -> No
     handlers, level = root.handlers[:], root.level
     try:
         writer = ours.setup_logging("info", "json", stream)
-        logging.getLogger("any.library").info("heard")
-        logging.getLogger("any.library").debug("not heard")
+        logging.getLogger("other.package").info("heard")
+        logging.getLogger("other.package").debug("not heard")
         logging.getLogger("sanic.access").info("not heard")
         writer.close()
     finally:

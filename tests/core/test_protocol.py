@@ -248,7 +248,7 @@ async def test_the_end_of_a_closed_connections_answer_is_not_cut_off(port: int) 
         size = 0
         while piece := await client.reader.read(1 << 17):
             size += len(piece)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
     assert size > 6_000_000
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.backoff import CALM, LONGEST, Backoff
+from core.backoff import Backoff
 from core.embedded import running_stack
 from core.reload import Watcher
 
@@ -60,7 +60,9 @@ class TestOrder:
             port = other.getsockname()[1]
             with Service(log, {"port": port}) as it:
                 assert it.process.wait(20) == 78
-        expected = f"cannot listen on http://127.0.0.1:{port}: Address already in use (VOICERA_PORT or --port name another)"
+        expected = (
+            f"cannot listen on http://127.0.0.1:{port}: Address already in use (VOICERA_PORT or --port name another)"
+        )
         assert it.text().splitlines() == ["begun", expected]
 
     def test_in_production_what_has_no_url_is_named_and_refused(self, log: Path, tmp_path: Path) -> None:
@@ -138,14 +140,11 @@ class TestWorkers:
         with Service(log, environment={"STUB_BROKEN": str(broken)}) as it:
             assert it.process.wait(20) == 78
 
-    def test_delays_begin_with_none_double_and_end_at_five_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        now = 1000.0
-        monkeypatch.setattr("core.backoff.time.monotonic", lambda: now)
+    def test_delays_begin_with_none_and_double_while_the_deaths_are_young(self) -> None:
         backoff = Backoff()
-        delays = [backoff.delay() for _ in range(9)]
-        assert delays == [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, LONGEST, LONGEST]
-        now += LONGEST + CALM + 1
-        assert backoff.delay() == 0.0, "all is forgiven"
+        delays = [backoff.delay(served=0.5) for _ in range(9)]
+        assert delays == [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+        assert backoff.delay(served=1.0) == 0.0
 
 
 class TestExchange:
@@ -234,7 +233,7 @@ class TestEnd:
 
     def test_sigterm_during_the_migration_ends_it(self, log: Path) -> None:
         with Service(log, environment={"STUB_MIGRATE_SECONDS": "60"}) as it:
-            until(lambda: it.relatives())
+            until(it.relatives)
             assert it.end(5) == 0
             assert it.left() == []
 
@@ -338,9 +337,7 @@ class TestWhole:
         """Twelve moments in the first three seconds, each on a new directory; `make chaos` takes sixty."""
         moments = [0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0]
         failures: list[str] = []
-        threads = [
-            threading.Thread(target=_end_at, args=(tmp_path, moments[first::3], failures)) for first in range(3)
-        ]
+        threads = [threading.Thread(target=_end_at, args=(tmp_path, moments[first::3], failures)) for first in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -182,7 +182,7 @@ def start(stack: Settings, tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def worker(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """One that runs for all tests that do not end it."""
+    """One that runs for all tests that do not end it; those are all `async`, or pytest starts it twice."""
     with starting(stack, tmp_path_factory.mktemp("worker")) as function:
         started = function()
         started.until_ready()
@@ -216,7 +216,7 @@ def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     return int(first.split()[1]), headers, body
 
 
-def test_a_worker_says_that_it_serves_and_then_beats(worker: Worker) -> None:
+async def test_a_worker_says_that_it_serves_and_then_beats(worker: Worker) -> None:
     started = time.monotonic()
     assert {worker.beat(5) for _ in range(3)} == {b"."}
     assert time.monotonic() - started < 5

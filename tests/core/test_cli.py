@@ -1,0 +1,293 @@
+"""The `voicera` command: its help, its exit codes, and what it says about a stack that runs and one that does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import asyncpg
+import pytest
+from typer import rich_utils
+
+import core
+from core.app import assemble, discover
+from core.cli import main
+from core.settings import Settings, as_environment
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ["serve", "migrate", "env", "settings", "plugins", "routes", "user"]
+PROGRAM = str(Path(sys.executable).with_name("voicera"))
+MODULE = [sys.executable, "-m", "voicera"]
+Done = subprocess.CompletedProcess[str]
+
+
+def environment(**more: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("VOICERA_")}
+    return {**clean, "COLUMNS": "200", **more}
+
+
+def voicera(*arguments: str, folder: Path, program: list[str] | None = None, **environ: str) -> Done:
+    return subprocess.run(
+        [*(program or [PROGRAM]), *arguments],
+        env=environment(**environ),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Run the program in this process, which is quicker; what a process would return is told."""
+    for name in [name for name in os.environ if name.startswith("VOICERA_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(rich_utils, "MAX_WIDTH", 200)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, **environ: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["voicera", *arguments])
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        code = main()
+        captured = capsys.readouterr()
+        assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
+        return Done([], code, captured.out, captured.err)
+
+    return run
+
+
+Inside = Callable[..., Done]
+
+
+def test_help_names_every_command(inside: Inside) -> None:
+    done = inside("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [name for name in COMMANDS if f" {name} " not in done.stdout] == []
+    assert "voicera serve" in done.stdout
+
+
+def test_python_m_voicera_is_the_same_program(tmp_path: Path) -> None:
+    one, other = voicera("--help", folder=tmp_path), voicera("--help", folder=tmp_path, program=MODULE)
+    assert (one.returncode, one.stdout, one.stderr) == (0, other.stdout, "")
+
+
+def test_without_arguments_it_shows_its_help_as_an_error_of_usage(inside: Inside) -> None:
+    done = inside()
+    assert (done.returncode, "Usage: voicera" in done.stdout + done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(inside: Inside, command: str) -> None:
+    done = inside(command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Usage: voicera {command}" in done.stdout
+
+
+def test_the_version_is_printed(inside: Inside) -> None:
+    done = inside("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{core.__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [["nope"], ["serve", "--nope"], ["serve", "--port", "abc"]])
+def test_wrong_usage_is_2_on_stderr(inside: Inside, arguments: list[str]) -> None:
+    done = inside(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr
+
+
+ELSEWHERE = "postgresql://voicera:canary-7f3a@127.0.0.1:1/none"
+
+
+NO_STACK = "no stack is running in .voicera: start `voicera serve` there, or give VOICERA_DATABASE_URL"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "said"),
+    [
+        (["env"], {}, NO_STACK),
+        (["migrate", "--data-dir", "/nonexistent"], {}, "no stack is running in /nonexistent"),
+        (["user", "disable", "a@example.com"], {}, NO_STACK),
+        (["settings"], {"VOICERA_TYPO": "x"}, "unknown setting: VOICERA_TYPO"),
+        (["plugins"], {"VOICERA_PLUGINS_DISABLED": "nope"}, "VOICERA_PLUGINS_DISABLED names no plugin: nope"),
+        (["routes"], {"VOICERA_LOG_LEVEL": "canary-7f3a"}, "VOICERA_LOG_LEVEL: Input should be"),
+        (["serve"], {"VOICERA_LOG_LEVEL": "canary-7f3a"}, "VOICERA_LOG_LEVEL: Input should be"),
+    ],
+)
+def test_a_wrong_setting_is_78_and_one_clear_line_on_stderr(
+    inside: Inside, arguments: list[str], environ: dict[str, str], said: str
+) -> None:
+    done = inside(*arguments, **environ)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (78, "", 1)
+    assert done.stderr.startswith(f"voicera: {said}")
+    assert "canary" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        (ELSEWHERE, 1, "the database does not answer (ConnectionRefusedError)"),
+        ("canary-7f3a", 78, "VOICERA_DATABASE_URL: write postgresql://user:password@host:port/database"),
+    ],
+)
+def test_a_database_that_cannot_be_reached_is_one_clear_line(tmp_path: Path, url: str, code: int, said: str) -> None:
+    done = voicera("migrate", folder=tmp_path, VOICERA_DATABASE_URL=url)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"voicera: {said}\n")
+
+
+def test_a_wrong_database_password_is_78_and_does_not_show_it(servers: Settings, tmp_path: Path) -> None:
+    assert servers.database_url is not None
+    secret = servers.database_url.get_secret_value()
+    wrong = secret.replace(secret.split(":")[2].split("@")[0], "canary-7f3a")
+    done = voicera("migrate", folder=tmp_path, VOICERA_DATABASE_URL=wrong)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr == 'voicera: VOICERA_DATABASE_URL: password authentication failed for user "voicera"\n'
+
+
+def test_migrate_says_what_it_did_on_stderr(stack: Settings, tmp_path: Path) -> None:
+    done = voicera("migrate", folder=tmp_path, **as_environment(stack))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "the database is up to date\n")
+
+
+def test_routes_lists_every_route_with_its_scope_and_plugin(inside: Inside) -> None:
+    done = inside("routes")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in done.stdout.splitlines() if "│" in line]
+    routes = assemble(*discover(environ={})).routes
+    expected = [[r.method, r.path, r.scope or "public", r.limit or "none", r.plugin] for r in routes]
+    assert sorted(rows) == sorted(expected)
+
+
+def test_plugins_lists_what_is_active_and_what_is_disabled(inside: Inside) -> None:
+    done = inside("plugins", VOICERA_PLUGINS_DISABLED="agents")
+    assert done.returncode == 0
+    states = {
+        cells[0]: cells[3] for line in done.stdout.splitlines() if len(cells := line.replace("│", " ").split()) > 3
+    }
+    assert states["auth"] == "active"
+    assert states["agents"] == "disabled"
+
+
+@dataclass
+class Serving:
+    """A `voicera serve` of our own."""
+
+    process: subprocess.Popen[bytes]
+    home: Path
+    folder: Path
+
+    def run(self, *arguments: str, **environ: str) -> Done:
+        return voicera(*arguments, "--data-dir", str(self.home), folder=self.folder, **environ)
+
+    def values(self) -> dict[str, str]:
+        """What `eval "$(voicera env)"` sets in a shell."""
+        script = f'eval "$({PROGRAM} env --data-dir "$1")" && env'
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", str(self.home)],
+            env=environment(),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        pairs = (line.partition("=") for line in done.stdout.splitlines())
+        return {name: value for name, _, value in pairs if name.startswith("VOICERA_")}
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """One for all tests that ask for it; those are all `async`, or pytest starts it twice."""
+    folder = tmp_path_factory.mktemp("cli")
+    home = folder / "a data directory, ü"
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [PROGRAM, "serve", "--port", "0", "--workers", "1", "--data-dir", str(home)],
+            env=environment(),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        until = time.monotonic() + 60
+        while "ready on http" not in (folder / "log").read_text():
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        yield Serving(process, home, folder)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert voicera("env", "--data-dir", str(home), folder=folder).returncode == 78, "nothing runs there any more"
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(10)
+
+
+async def test_env_prints_exports_that_a_shell_can_read(serving: Serving) -> None:
+    values = serving.values()
+    assert {
+        *("VOICERA_DATABASE_URL", "VOICERA_REDIS_URL", "VOICERA_S3_ENDPOINT_URL", "VOICERA_PORT"),
+        *("VOICERA_S3_ACCESS_KEY_ID", "VOICERA_S3_SECRET_ACCESS_KEY", "VOICERA_HOST", "VOICERA_DATA_DIR"),
+    } <= values.keys()
+    assert readiness(values) == {"database": "ok", "storage": "ok", "cache": "ok"}
+
+
+def readiness(values: dict[str, str]) -> Any:
+    with urlopen(f"http://{values['VOICERA_HOST']}:{values['VOICERA_PORT']}/readiness", timeout=10) as answer:
+        return json.load(answer)["data"]
+
+
+async def test_one_setting_alone_can_be_used_as_it_is(serving: Serving) -> None:
+    for name in ("DATABASE_URL", "database_url", "VOICERA_DATABASE_URL"):
+        done = serving.run("env", name)
+        assert (done.returncode, done.stderr) == (0, "")
+    connection = await asyncpg.connect(done.stdout.strip())
+    assert await connection.fetchval("SELECT count(*) FROM users") == 0
+    await connection.close()
+
+
+async def test_a_setting_that_the_stack_does_not_set_is_78_and_names_those_it_does(serving: Serving) -> None:
+    done = serving.run("env", "NOPE")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "the running stack sets no VOICERA_NOPE; it sets VOICERA_" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+async def test_commands_reach_the_running_stack_by_its_data_directory(serving: Serving) -> None:
+    done = serving.run("migrate")
+    assert (done.returncode, done.stderr) == (0, "the database is up to date\n")
+
+
+async def test_a_url_of_ones_own_beats_the_running_stack(serving: Serving) -> None:
+    done = serving.run("env", "DATABASE_URL", VOICERA_DATABASE_URL=ELSEWHERE)
+    assert (done.returncode, done.stdout.strip()) == (0, ELSEWHERE)
+
+
+async def test_a_second_serve_on_the_same_directory_is_78_and_names_who_holds_it(serving: Serving) -> None:
+    done = serving.run("serve", "--port", "0")
+    assert (done.returncode, done.stdout) == (78, "")
+    errors = [json.loads(line) for line in done.stderr.splitlines() if '"error"' in line]
+    assert len(errors) == 1
+    assert str(serving.process.pid) in errors[0]["message"]
+    assert serving.process.poll() is None
+
+
+async def test_a_taken_port_is_78_and_says_how_to_name_another(serving: Serving, tmp_path: Path) -> None:
+    port = serving.run("env", "PORT").stdout.strip()
+    done = voicera("serve", "--port", port, "--data-dir", str(tmp_path / "other"), folder=tmp_path)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "VOICERA_PORT or --port name another" in done.stderr
