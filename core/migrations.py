@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import importlib.util
 import io
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +22,18 @@ import asyncpg
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.apps.migrations.tables import Migration
 
-from core.database import Engine, connect_options, set_current
+from core.database import LOST, Engine, connect_options, set_current
 from core.plugins import PluginError, Plugins
 from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:  # takes a third of a second to import
     from piccolo.conf.apps import AppConfig
 
+log = logging.getLogger("voicera.migrations")
 LOCK = 0x566F696365455241  # "VoiceERA"
 LOCK_SQL = "SELECT pg_advisory_lock($1)"
 LOCK_SECONDS = 300
+RAN = "SELECT app_name, name FROM migration"
 UNLIMITED = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
 
 
@@ -70,6 +73,36 @@ async def migrate(settings: Settings, plugins: Plugins) -> list[str]:
         async with asyncio.timeout(LOCK_SECONDS):
             await connection.execute(LOCK_SQL, LOCK)
         return await _run_all(connection, DB, plugins)
+    finally:
+        await connection.close()
+
+
+async def leave_out_unmigrated(settings: Settings, plugins: Plugins) -> None:
+    """Leave out the installed plugins whose migrations have not all run: their tables are not as they expect.
+
+    A worker asks before it serves; ours are not asked about, since without their migrations nothing starts. Where the
+    database cannot be asked, nothing is left out.
+    """
+    installed = {info.name for info in plugins.infos() if info.origin == "installed"}
+    found = [(name, paths) for name, paths in plugins.collect("register_piccolo_apps") if name in installed]
+    if not found:
+        return
+    try:
+        done = await _bookkeeping(settings)
+    except LOST:
+        log.warning("migrations cannot be checked: the database does not answer")
+        return
+    for name, paths in found:
+        expected = [step for path in paths for step in steps(importlib.import_module(path).APP_CONFIG)]
+        missing = [step.identifier for step in expected if (step.app, step.identifier) not in done]
+        if missing:
+            plugins.fail(name, PluginError(f"its migration {missing[0]} has not run: see `voicera migrate`"))
+
+
+async def _bookkeeping(settings: Settings) -> set[tuple[str, str]]:
+    connection: Any = await asyncpg.connect(**connect_options(settings))
+    try:
+        return {(row["app_name"], row["name"]) for row in await connection.fetch(RAN)}
     finally:
         await connection.close()
 

@@ -20,6 +20,7 @@ from sanic import Sanic
 from core.app import GuardedProtocol, assemble, build_app, discover
 from core.http.blueprint import RouteError
 from core.logging import setup_logging
+from core.migrations import leave_out_unmigrated
 from core.plugins import PluginError
 from core.protocol import AnyApp
 from core.settings import ConfigurationError, load_settings
@@ -38,7 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _refused(error)
     log = setup_logging(early.log_level, early.log_format)
     try:
-        assembly = assemble(*discover())
+        settings, plugins = discover()
+        if settings.database_url is not None:
+            asyncio.run(leave_out_unmigrated(settings, plugins))
+        assembly = assemble(settings, plugins)
     except (ConfigurationError, PluginError, RouteError) as error:
         log.close()
         return _refused(error)

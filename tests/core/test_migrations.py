@@ -19,7 +19,7 @@ from piccolo.conf.apps import AppConfig
 
 from core.app import discover
 from core.database import connect_options
-from core.migrations import LOCK, app_modules, migrate, steps
+from core.migrations import LOCK, app_modules, leave_out_unmigrated, migrate, steps
 from core.plugins import PluginError, Plugins
 from core.settings import Settings, as_environment
 from voicera import hookimpl
@@ -311,6 +311,19 @@ async def test_an_installed_plugin_whose_migration_fails_is_left_out_and_the_oth
     assert not await has(empty, "broken_later")
     mended = plugin("broken", {"broken_2": ("broken_2", ["CREATE TABLE broken_half (id int)"])})
     assert (await migrate_with(empty, mended, late))[0] == ["broken/broken_2", "broken/broken_3"]
+
+
+async def test_a_worker_leaves_out_an_installed_plugin_whose_migrations_have_not_run(
+    empty: Settings, plugin: Make
+) -> None:
+    early = plugin("early", {"early_1": ("early_1", create("early_things", "early"))})
+    late = plugin("late", {"late_1": ("late_1", create("late_things", "late"))})
+    await migrate_with(empty, early)
+    settings, plugins = discover(environ=settings_for_tests(empty), extra=[early, late])
+    await leave_out_unmigrated(settings, plugins)
+    states = {info.name: (info.status, info.error) for info in plugins.infos()}
+    assert states["late"] == ("failed", "its migration late_1 has not run: see `voicera migrate`")
+    assert {state for name, (state, _) in states.items() if name != "late"} == {"active"}
 
 
 async def test_strict_plugins_makes_such_a_failure_fatal(empty: Settings, plugin: Make) -> None:

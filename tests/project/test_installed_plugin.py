@@ -1,4 +1,4 @@
-"""A plugin that is installed with pip brings a route, a table, an error code, a check and a command; uninstalled, it is gone."""
+"""A plugin that is installed with pip brings all that a plugin can; uninstalled, it is gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of the API reference, sent as they stand there; the answers have at least the fields shown, of those types."""
+"""The examples of the API reference, sent as they stand there: the answers have the fields shown, of those types."""
 
 from __future__ import annotations
 
