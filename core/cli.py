@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from pydantic import SecretStr
@@ -17,20 +15,17 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 import core
+from core.commands import complain, err, reaching_database, refusals_of_database, with_running_stack
 from core.http.blueprint import RouteError
 from core.plugins import PluginError
 from core.settings import (
-    EMBEDDABLE,
     PREFIX,
     ConfigurationError,
-    Settings,
     as_environment,
     load_settings,
     plain,
-    with_values,
 )
 
-Result = TypeVar("Result")
 CONFIGURATION_ERROR = ConfigurationError.exit_code
 HELP = """[bold]VoiceERA[/]: the system of record for AI voice calls.
 
@@ -38,7 +33,6 @@ Start everything with [cyan]voicera serve[/], and look at [cyan]http://127.0.0.1
 Every option has an environment variable too: [cyan]voicera settings[/] lists them, with where each value comes from."""
 
 out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where the embedded servers keep their data [dim](.voicera)[/].")
 ]
@@ -49,15 +43,11 @@ def main() -> int:
     try:
         build_cli()(prog_name="voicera")
     except (ConfigurationError, PluginError, RouteError) as error:
-        _complain(error)
+        complain(error)
         return CONFIGURATION_ERROR
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(bool(end.code))
     return 0
-
-
-def _complain(error: object) -> None:
-    err.print(f"[bold red]voicera:[/] {escape(str(error))}", soft_wrap=True)  # one line, for whoever reads logs
 
 
 def build_cli() -> typer.Typer:
@@ -125,7 +115,7 @@ def migrate(data_dir: DataDir = None) -> None:
     from core.migrations import migrate as run  # noqa: PLC0415
 
     settings, plugins = reaching_database({"data_dir": data_dir})
-    with _refusals_of_database():
+    with refusals_of_database():
         ran = asyncio.run(run(settings, plugins))
     for name in ran:
         err.print(f"[green]migrated[/] {name}", soft_wrap=True)
@@ -133,7 +123,7 @@ def migrate(data_dir: DataDir = None) -> None:
         err.print("the database is up to date")
     for info in plugins.infos():
         if info.status == "failed":
-            _complain(f"the plugin {info.name} is left out: {info.error}")
+            complain(f"the plugin {info.name} is left out: {info.error}")
 
 
 def env(
@@ -194,72 +184,6 @@ def routes_table() -> None:
     out.print(table)
 
 
-def with_running_stack(settings: Settings) -> Settings:
-    """Fill the URLs that are not set from the stack that runs in the data directory.
-
-    Raises ConfigurationError if one is missing and no stack runs there.
-    """
-    from core.embedded.datadir import running_stack  # noqa: PLC0415
-
-    if all(getattr(settings, name) is not None for name in EMBEDDABLE.values()):
-        return settings
-    found = running_stack(settings.data_dir)
-    if found is None:
-        raise ConfigurationError(
-            f"no stack is running in {settings.data_dir}: start `voicera serve` there, or give VOICERA_DATABASE_URL"
-        )
-    # What somebody gave by hand stays; of host and port the stack knows better.
-    known = {
-        name: value
-        for name, value in found.items()
-        if name in Settings.model_fields and (name in ("host", "port") or settings.source(name) == "default")
-    }
-    return with_values(settings, known, "embedded")
-
-
-def reaching_database(flags: dict[str, Any] | None = None) -> tuple[Settings, Any]:
-    """Discover the plugins, with settings that name a database: the one configured, or the running stack's."""
-    from core.app import discover  # noqa: PLC0415
-
-    settings, plugins = discover(flags)
-    if settings.database_url is None:
-        settings = with_running_stack(settings)
-    return settings, plugins
-
-
-def run_with_resources(work: Callable[[Any], Awaitable[Result]], flags: dict[str, Any] | None = None) -> Result:
-    """Run a command's coroutine with open `Resources`, as a worker has them; for the commands of plugins."""
-    from core.app import assemble  # noqa: PLC0415
-    from core.resources import open_resources  # noqa: PLC0415
-    from piccolo_conf import DB  # noqa: PLC0415
-
-    async def run() -> Result:
-        settings, plugins = reaching_database(flags)
-        assembly = assemble(with_running_stack(settings), plugins)
-        async with AsyncExitStack() as stack:
-            context = open_resources(assembly.settings, plugins.hooks, DB, assembly.limits, assembly.scopes)
-            return await work(await stack.enter_async_context(context))
-
-    return asyncio.run(run())
-
-
-@contextmanager
-def _refusals_of_database() -> Iterator[None]:
-    """Say in one line that the database cannot be used: 78 where the settings are wrong, else 1."""
-    import asyncpg  # noqa: PLC0415  # slow to import, and most commands do without
-
-    wrong = asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError
-    try:
-        yield
-    except wrong as error:
-        raise ConfigurationError(f"VOICERA_DATABASE_URL: {error}") from None
-    except asyncpg.ClientConfigurationError:  # its text carries parts of the URL
-        raise ConfigurationError("VOICERA_DATABASE_URL: write postgresql://user:password@host:port/database") from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        _complain(f"the database does not answer ({type(error).__name__})")
-        raise typer.Exit(1) from None
-
-
 def _table(title: str, *columns: str) -> Table:
     """A table that names what it lists in full, however narrow the terminal; long values are folded, never cut."""
     first, *others = columns
@@ -273,6 +197,3 @@ def _table(title: str, *columns: str) -> Table:
 
 def _masked(value: Any) -> str:
     return "[dim]********[/]" if isinstance(value, SecretStr) else escape(plain(value))
-
-
-__all__ = ["build_cli", "main", "run_with_resources"]

@@ -5,6 +5,8 @@ Nothing that a library says reaches the client: its text may hold SQL, values or
 
 from __future__ import annotations
 
+import logging
+
 import asyncpg
 import sanic.exceptions as sanic_errors
 from coredis.exceptions import RedisError
@@ -24,6 +26,7 @@ from core.errors import (
 )
 from core.storage import StorageUnavailable
 
+log = logging.getLogger("voicera.failures")
 BUSY = "the service is busy or a dependency is away; try again"
 DATABASE_AWAY = (
     asyncpg.InterfaceError,
@@ -46,7 +49,8 @@ def as_api_error(error: BaseException) -> ApiError:
         return error
     if isinstance(error, sanic_errors.SanicException):
         return _of_sanic(error)
-    if isinstance(error, UNSTORABLE):
+    if isinstance(error, UNSTORABLE) and not isinstance(error, asyncpg.DivisionByZeroError):  # that one is ours
+        log.warning("a value was refused by the database", extra={"error": type(error).__name__})
         return InvalidFields("a value cannot be stored")
     if isinstance(error, AWAY) or _is_botocore(error):
         return Unavailable(BUSY)

@@ -47,7 +47,7 @@ def run_with_resources(work: Callable[[Resources], Awaitable[_Result]]) -> _Resu
 
     Raises ConfigurationError if no database is configured and no stack runs in the data directory.
     """
-    from core.cli import run_with_resources as run  # noqa: PLC0415  # a serving worker has no use for it
+    from core.commands import run_with_resources as run  # noqa: PLC0415  # a serving worker has no use for it
 
     return run(work)
 

@@ -8,6 +8,9 @@ from plugins.calls import service
 from plugins.calls.errors import CallNotFound
 from plugins.calls.schemas import (
     EXAMPLE_CALL,
+    EXAMPLE_DETAIL,
+    EXAMPLE_PAGE,
+    EXAMPLE_REPORT,
     MOST_BODY,
     MOST_LOGS,
     BatchReport,
@@ -30,7 +33,7 @@ blueprint = Blueprint("/call-logs", tag="Call logs")
     limit="ingest",
     max_body=MOST_BODY,
     deadline=30,
-    examples={"body": [EXAMPLE_CALL]},
+    examples={"body": [EXAMPLE_CALL], "reply": EXAMPLE_REPORT},
 )
 @requires("calls:write")
 async def record_batch(request: Request) -> Reply:
@@ -44,7 +47,7 @@ async def record_batch(request: Request) -> Reply:
     return reply(await service.record_batch(request.resources, request.principal.owner_id, logs), status=201)
 
 
-@blueprint.get("", query=CallFilter, returns=Page[CallItem])
+@blueprint.get("", query=CallFilter, returns=Page[CallItem], examples={"reply": EXAMPLE_PAGE})
 @requires("calls:read")
 async def list_calls(request: Request) -> Reply:
     """List call logs, newest first."""
@@ -52,7 +55,7 @@ async def list_calls(request: Request) -> Reply:
     return reply(await service.list_calls(request.resources, request.principal.owner_id, wanted))
 
 
-@blueprint.get("/{call_id}", returns=CallDetail, raises=(CallNotFound,))
+@blueprint.get("/{call_id}", returns=CallDetail, raises=(CallNotFound,), examples={"reply": EXAMPLE_DETAIL})
 @requires("calls:read")
 async def get_call(request: Request, call_id: UUID) -> Reply:
     """Show a whole call log."""
