@@ -135,6 +135,11 @@ class Database:
                 return await work(connection)
 
 
+def rfc3339_sql(column: str) -> str:
+    """SQL that writes a timestamptz column as `rfc3339` does, for JSON that PostgreSQL makes."""
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+
+
 async def ping(database: Database) -> None:
     """Raise if PostgreSQL does not answer."""
     await database.pool.fetchval("SELECT 1", timeout=CONNECT_SECONDS)

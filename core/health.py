@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -16,12 +17,14 @@ from core import cache, database, storage
 from core.http.blueprint import Blueprint
 from core.http.reply import Reply, reply, rfc3339
 from core.http.request import Request
+from core.plugins import PluginInfo
 from core.resources import Resources, utc_now
 from core.security import public
 
 log = logging.getLogger("voicera.health")
 Check = Callable[[], Awaitable[Any]]
 PROBE_SECONDS = 2.0
+PATH = re.compile(r"(?<![\w:/])(?:/[\w.@ -]+){2,}")
 blueprint = Blueprint(tag="Health")
 
 
@@ -103,7 +106,7 @@ async def version(request: Request) -> Reply:
 @public
 async def plugins(request: Request) -> Reply:
     """List the plugins, those that failed with their error."""
-    return reply([{**asdict(info), "hooks": list(info.hooks)} for info in request.app.ctx.plugins.infos()])
+    return reply([_shown(info) for info in request.app.ctx.plugins.infos()])
 
 
 @blueprint.get("/errors", returns=list[ErrorView])
@@ -111,6 +114,12 @@ async def plugins(request: Request) -> Reply:
 async def errors(request: Request) -> Reply:
     """List every error code there is, with its meaning."""
     return reply(request.app.ctx.errors.listing())
+
+
+def _shown(info: PluginInfo) -> dict[str, Any]:
+    """A plugin as anyone may see it: its error without the paths of this machine, which the log has."""
+    error = info.error and PATH.sub("…", info.error)
+    return {**asdict(info), "hooks": list(info.hooks), "error": error}
 
 
 async def probe(resources: Resources) -> dict[str, str]:

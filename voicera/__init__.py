@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from core import __version__
 from core.background import Background
-from core.database import Connection, Database
+from core.database import Connection, Database, rfc3339_sql
 from core.embedded.datadir import own_dir
 from core.errors import (
     ApiError,
@@ -99,6 +99,7 @@ __all__ = [
     "reply",
     "requires",
     "rfc3339",
+    "rfc3339_sql",
     "run_with_resources",
     "time_of",
     "utc_now",

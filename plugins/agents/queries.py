@@ -11,12 +11,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from voicera import Connection
+from voicera import Connection, rfc3339_sql
 
 NAME_CONSTRAINT = "agents_name_of_owner"
-TIME = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 ITEM = f"""id, name, description, llm_provider, llm_model, stt_provider, tts_provider, language, status,
-    {TIME.format("created_at")} AS created_at, {TIME.format("updated_at")} AS updated_at"""
+    {rfc3339_sql("created_at")} AS created_at, {rfc3339_sql("updated_at")} AS updated_at"""
 WHOLE = f"""row_to_json((SELECT whole FROM (
     SELECT {ITEM}, owner_id AS user_id, system_prompt, voice_parameters) AS whole))::text"""  # noqa: S608  # constants
 FIELDS = """name, name_key, description, description_key, llm_provider, llm_model, stt_provider, tts_provider,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from voicera import Connection
+from voicera import Connection, rfc3339_sql
 
 COLUMNS = (
     "owner_id",
@@ -28,10 +28,9 @@ COLUMNS = (
     "created_at",
     "updated_at",
 )
-RFC3339 = """to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 ITEM = f"""
     id, external_id, campaign_id, agent_id, phone_number, direction, status, duration_seconds, sentiment, emotions,
-    trim_scale(cost_micros / 1000000.0) AS cost, {RFC3339.format("created_at")} AS created_at"""
+    trim_scale(cost_micros / 1000000.0) AS cost, {rfc3339_sql("created_at")} AS created_at"""
 
 # Keys are claimed in their order, so that two batches with the same keys wait for one another and never deadlock.
 CLAIM = """
@@ -57,7 +56,7 @@ async def copy_calls(connection: Connection, rows: Iterable[tuple[Any, ...]]) ->
 DETAIL = f"""
 SELECT row_to_json(detail)::text FROM (
     SELECT {ITEM}, transcript, summary, key_phrases, NULL AS recording_url, metadata,
-        {RFC3339.format("updated_at")} AS updated_at
+        {rfc3339_sql("updated_at")} AS updated_at
     FROM call_logs WHERE owner_id = $1 AND id = $2
 ) AS detail"""  # noqa: S608  # made of constants alone
 

@@ -124,6 +124,19 @@ def test_an_installed_plugin_that_fails_is_left_out_and_shown_with_its_error() -
     assert {info.status for info in assembly.plugins.infos() if info.name != "broken"} == {"active"}
 
 
+async def test_what_anyone_sees_of_a_failure_has_no_path_of_this_machine(stack: Settings) -> None:
+    def register_settings() -> list[Any]:
+        raise FileNotFoundError(2, "No such file or directory", "/srv/secret place/licence.key")
+
+    broken = plugin("broken", register_settings=register_settings)
+    async with running_app(settings_for_tests(stack), plugins=[broken], migrated=True) as app:
+        shown = {entry["name"]: entry for entry in (await app.client.get("/plugins")).data}["broken"]
+    assert (shown["status"], shown["error"]) == (
+        "failed",
+        "FileNotFoundError: [Errno 2] No such file or directory: '…'",
+    )
+
+
 def test_strict_plugins_makes_such_a_failure_fatal() -> None:
     def register_settings() -> list[Any]:
         raise RuntimeError("no licence")
