@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,12 +14,22 @@ from pathlib import Path
 
 LINUX = sys.platform == "linux"
 PR_SET_PDEATHSIG = 1
+MOST_FILES = 65_536
 
 # PyDLL keeps the interpreter's lock while it calls: after a fork there is no other thread to hand it to.
 libc = ctypes.PyDLL(None, use_errno=True)
 
 # A process has one set of children, so this is no more global than the operating system makes it.
 _children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def raise_file_limit() -> None:
+    """Allow this process and its children as many open files as the system lets us: each client needs one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS may refuse; then it stays as it was
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def prctl(option: int, argument: int, second: int = 0) -> None:

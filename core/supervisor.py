@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from core.embedded.server import StartFailed
 from core.embedded.stack import EmbeddedStack
-from core.processes import reap_orphans, spawn
+from core.processes import raise_file_limit, reap_orphans, spawn
 from core.reload import Watcher, project_folders
 from core.sdnotify import notify, watchdog_interval
 from core.settings import ConfigurationError, Settings, as_environment, with_values
@@ -58,6 +58,7 @@ def serve(settings: Settings, *, reload: bool = False, commands: Commands | None
     0 after an orderly end, 78 if the settings do not allow a start, a failed migration's own code, else 1. What
     went wrong has been logged.
     """
+    raise_file_limit()
     with Signals() as signals:
         try:
             with ExitStack() as closing:

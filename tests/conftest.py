@@ -14,6 +14,7 @@ import uvloop
 
 from core.app import discover
 from core.migrations import migrate
+from core.processes import raise_file_limit
 from core.settings import Settings
 from voicera.testing import Client, Running, running_app, running_stack, settings_for_tests
 
@@ -35,6 +36,12 @@ _load("write_docs")
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Tests run on the loop that the service runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def many_files() -> None:
+    """Tests with thousands of connections need as many files; ordinary users often start with 1,024."""
+    raise_file_limit()
 
 
 @pytest.fixture(scope="session")

@@ -351,7 +351,7 @@ async def test_a_full_pool_answers_503_after_two_seconds_and_recovers(holding: t
     assert [answer.status for answer in await asyncio.gather(*held)] == [200] * 4
     assert (await app.client.get("/holding/read")).data == 1
     pool = app.resources.db.pool
-    assert pool.get_idle_size() == pool.get_size()
+    await eventually(lambda: pool.get_idle_size() == pool.get_size())  # others of the worker use it too, for moments
 
 
 async def test_killed_backends_are_503_with_retry_after_and_never_500(
