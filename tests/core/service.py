@@ -137,7 +137,7 @@ class Service:
 
     def left(self) -> list[psutil.Process]:
         """Those of its descendants that live although they should not."""
-        return [child for child in self.family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in self.family if _lives(child)]
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -147,3 +147,10 @@ class Service:
         self.relatives()
         self.process.terminate()
         return self.process.wait(seconds)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it went between the two questions
+        return False
