@@ -294,7 +294,7 @@ async def test_nothing_of_a_failed_request_is_left_on_its_connection(worker: Wor
     """One connection, as of a proxy: a user's request fails in a transaction, then others ask."""
     one, other = await asyncio.gather(client.new_user(), client.new_user())
     with worker.connect() as connection:
-        for how, status in (("raises", 500), ("database", 422), ("late", 503)):
+        for how, status in (("raises", 500), ("database", 500), ("late", 503)):
             failing = head(
                 *("GET", f"/slowly/fail/{how}", f"Authorization: Bearer {one.token}", f"X-Request-Id: of-one-{how}")
             )
