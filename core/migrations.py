@@ -89,8 +89,8 @@ async def leave_out_unmigrated(settings: Settings, plugins: Plugins) -> None:
         return
     try:
         done = await _bookkeeping(settings)
-    except LOST:
-        log.warning("migrations cannot be checked: the database does not answer")
+    except (*LOST, asyncpg.PostgresError) as error:  # it is away, recovers, or has never been migrated
+        log.warning("migrations cannot be checked", extra={"error": type(error).__name__})
         return
     for name, paths in found:
         expected = [step for path in paths for step in steps(importlib.import_module(path).APP_CONFIG)]

@@ -326,6 +326,14 @@ async def test_a_worker_leaves_out_an_installed_plugin_whose_migrations_have_not
     assert {state for name, (state, _) in states.items() if name != "late"} == {"active"}
 
 
+async def test_where_the_database_cannot_be_asked_nothing_is_left_out(empty: Settings, plugin: Make) -> None:
+    """Here it has never been migrated."""
+    late = plugin("late", {"late_1": ("late_1", create("late_things", "late"))})
+    settings, plugins = discover(environ=settings_for_tests(empty), extra=[late])
+    await leave_out_unmigrated(settings, plugins)
+    assert {info.status for info in plugins.infos()} == {"active"}
+
+
 async def test_strict_plugins_makes_such_a_failure_fatal(empty: Settings, plugin: Make) -> None:
     broken = plugin("broken", {"broken_1": ("broken_1", ["SELECT 1 / 0"])})
     with pytest.raises(PluginError, match="plugin broken: DivisionByZeroError"):
