@@ -47,7 +47,7 @@ load: install ## Run the locust load test against a service of its own
 	@$(BIN)/python -m loadtests
 
 docs: install ## Write the generated pages of docs/ anew
-	@$(BIN)/python tests/write_docs.py
+	@$(BIN)/python -P tests/write_docs.py  # -P: tests/plugins is not the package plugins
 
 lock: install ## Resolve the lock files anew
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra embedded --extra dev --generate-hashes --no-annotate --no-header pyproject.toml -o requirements.lock

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
@@ -84,6 +84,31 @@ def set_current(engine: Engine, connection: Any) -> Token[Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Joint:
+    """A transaction that callees join, and what they want to do after its commit."""
+
+    connection: Connection
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
+
+
+_joint: ContextVar[Joint | None] = ContextVar("joint", default=None)
+
+
+def after_commit(work: Callable[[], None]) -> None:
+    """Do something after the commit of the joined transaction around the caller; at once where there is none."""
+    joint = _joint.get()
+    if joint is None:
+        work()
+    else:
+        joint.afterwards.append(work)
+
+
+def in_joined_transaction() -> bool:
+    """True inside `Database.joined`."""
+    return _joint.get() is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Database:
     """The pool, and the Piccolo engine that shares it."""
 
@@ -94,8 +119,13 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """Hold one connection for several statements, Piccolo's among them; no transaction.
 
-        Raises TimeoutError when none is free within 2 seconds.
+        Inside `joined` it is the connection that is held already. Raises TimeoutError when none is free within
+        2 seconds.
         """
+        joint = _joint.get()
+        if joint is not None:
+            yield joint.connection
+            return
         async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             token = set_current(self.engine, connection)
             try:
@@ -107,10 +137,27 @@ class Database:
     async def tx(self) -> AsyncIterator[Connection]:
         """Hold one connection in a transaction: committed at the end, rolled back on an error or cancellation.
 
-        Do not nest it, and await one statement at a time inside: a connection cannot run two.
+        Do not nest it, and await one statement at a time inside: a connection cannot run two. Inside `joined` it is
+        a savepoint of the transaction there.
         """
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def joined(self) -> AsyncIterator[Connection]:
+        """Hold a transaction that everything inside joins, what callees do through `connection` and `tx` as well.
+
+        What they leave to `after_commit` runs when it has committed, and never if it has not.
+        """
+        async with self.tx() as connection:
+            joint = Joint(connection)
+            token = _joint.set(joint)
+            try:
+                yield connection
+            finally:
+                _joint.reset(token)
+        for work in joint.afterwards:
+            work()
 
     async def retrying(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         """Run `work` in a transaction; after a serialization failure or a deadlock again, three times in all."""

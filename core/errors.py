@@ -81,6 +81,12 @@ class HeadTooLarge(BadRequest):
     status = 431
 
 
+class RangeNotSatisfiable(BadRequest):
+    """The range lies outside of the resource."""
+
+    status = 416
+
+
 class InvalidFields(ApiError):
     """Validation failed."""
 

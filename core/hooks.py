@@ -11,11 +11,13 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pluggy
 
 from core.background import Background
+from core.database import after_commit
 
 log = logging.getLogger("voicera.hooks")
 AFTER_SECONDS = 10.0
@@ -57,9 +59,12 @@ class Hooks:
             await _call(impl, arguments)
 
     def after(self, background: Background, name: str, /, **arguments: Any) -> None:
-        """Run every implementation in the background, each contained and under a time limit of 10 seconds."""
+        """Run every implementation in the background, each contained and under a time limit of 10 seconds.
+
+        In a transaction that the request has joined, they wait for its commit.
+        """
         for impl in self._implementations(name):
-            background.spawn(f"{name}:{impl.plugin_name}", _contained(impl, name, arguments))
+            after_commit(partial(_start, background, impl, name, arguments))
 
     def listened(self, name: str) -> bool:
         """True if any plugin implements the hook: lets a hot path skip building an event."""
@@ -89,6 +94,10 @@ def _callers(manager: pluggy.PluginManager) -> Iterator[tuple[str, pluggy.HookCa
 
 def _call(impl: pluggy.HookImpl, arguments: dict[str, Any]) -> Any:
     return impl.function(*[arguments[name] for name in impl.argnames])
+
+
+def _start(background: Background, impl: pluggy.HookImpl, name: str, arguments: dict[str, Any]) -> None:
+    background.spawn(f"{name}:{impl.plugin_name}", _contained(impl, name, arguments))
 
 
 async def _contained(impl: pluggy.HookImpl, name: str, arguments: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ log = logging.getLogger("voicera.migrations")
 LOCK = 0x566F696365455241  # "VoiceERA"
 LOCK_SQL = "SELECT pg_advisory_lock($1)"
 LOCK_SECONDS = 300
+KERNEL_APP = "core.piccolo_app"
 RAN = "SELECT app_name, name FROM migration"
 UNLIMITED = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
 
@@ -51,7 +52,7 @@ def app_modules(plugins: Plugins | None = None) -> list[str]:
     if plugins is None:
         early = load_settings(check_unknown=False)
         plugins = Plugins.discover(disabled=early.plugins_disabled, strict=early.strict_plugins)
-    return [path for _, paths in plugins.collect("register_piccolo_apps") for path in paths]
+    return [KERNEL_APP, *(path for _, paths in plugins.collect("register_piccolo_apps") for path in paths)]
 
 
 async def migrate(settings: Settings, plugins: Plugins) -> list[str]:
@@ -111,13 +112,36 @@ async def _run_all(connection: Any, engine: Engine, plugins: Plugins) -> list[st
     await _within(connection, engine, _create_bookkeeping)
     ran: list[str] = []
     seen: dict[str, str] = {}
-    for plugin, paths in plugins.collect("register_piccolo_apps"):
-        for path in paths:
-            try:
-                ran += await _run_app(connection, engine, path, plugin, seen)
-            except Exception as error:
-                plugins.fail(plugin, error)
+    ran += await _run_app(connection, engine, KERNEL_APP, "core", seen)
+    for plugin, path in in_order(
+        [(plugin, path) for plugin, paths in plugins.collect("register_piccolo_apps") for path in paths], plugins
+    ):
+        try:
+            ran += await _run_app(connection, engine, path, plugin, seen)
+        except Exception as error:
+            plugins.fail(plugin, error)
     return ran
+
+
+def in_order(apps: list[tuple[str, str]], plugins: Plugins) -> list[tuple[str, str]]:
+    """Put each app after those that it names in its `migration_dependencies`, as far as they are there."""
+    known = {path: plugin for plugin, path in apps}
+    ordered: dict[str, str] = {}
+
+    def place(path: str, around: tuple[str, ...]) -> None:
+        if path in around:
+            raise PluginError(f"migration_dependencies go round: {' -> '.join((*around, path))}")
+        if path not in ordered and path in known:
+            for needed in importlib.import_module(path).APP_CONFIG.migration_dependencies:
+                place(needed, (*around, path))
+            ordered[path] = known[path]
+
+    for plugin, path in apps:
+        try:
+            place(path, ())
+        except Exception as error:
+            plugins.fail(plugin, error)
+    return [(plugin, path) for path, plugin in ordered.items()]
 
 
 async def _run_app(connection: Any, engine: Engine, path: str, plugin: str, seen: dict[str, str]) -> list[str]:

@@ -27,6 +27,7 @@ SCRIPT = (Path(__file__).parent / "token_bucket.lua").read_bytes()
 SCRIPT_SHA = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
 ANSWER_SECONDS = 0.1
 MOST_TOGETHER = 64
+NOTHING = -(10**15)  # units that need not be there, however deep the debt
 MOST_LOCAL_BUCKETS = 50_000
 
 
@@ -61,6 +62,7 @@ class Check:
     ended: bytes
     limit: Limit
     cost: int
+    needed: int
     answer: asyncio.Future[Verdict]
 
 
@@ -90,13 +92,24 @@ class RateLimiter:
 
         `who` is an owner's id, a client address or another key. Never raises for a Valkey that is away.
         """
+        return await self._check(name, who, cost, cost, ended_key(owner, session) if owner and session else None)
+
+    async def spend(self, name: str, who: str, cost: int, *, forced: bool = False) -> Verdict:
+        """Take `cost` units that may be more than the bucket holds: it goes into debt, and the mean rate is kept.
+
+        A cost beyond the bucket's size is allowed when the bucket is full (but for the one unit that let the
+        request in); a smaller one when it is there. With `forced`, for what has been used already, always.
+        """
+        needed = NOTHING if forced else min(cost, self._limits[name].amount - 1)
+        return await self._check(name, who, cost, needed, None)
+
+    async def _check(self, name: str, who: str, cost: int, needed: int, ended: str | None) -> Verdict:
         limit = self._limits[name]
         key = f"voicera:limit:{{{who}}}:{name}"
         if self._cache.client is None:
-            return self._local.take(key, limit, cost)
-        ended = ended_key(owner, session) if owner and session else key
+            return self._local.take(key, limit, cost, needed)
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Check(key.encode(), ended.encode(), limit, cost, answer))
+        self._waiting.append(Check(key.encode(), (ended or key).encode(), limit, cost, needed, answer))
         if self._flush is None:
             self._flush = asyncio.get_running_loop().create_task(self._run(), name="rate limits")
         return await answer
@@ -118,7 +131,7 @@ class RateLimiter:
         except Exception as error:  # whatever it is, requests go on with the local buckets
             log.warning("rate limits fall back to this process", extra={"error": type(error).__name__})
             self._cache.doubt()
-            verdicts = [self._local.take(check.bucket.decode(), check.limit, check.cost) for check in checks]
+            verdicts = [self._local.take(c.bucket.decode(), c.limit, c.cost, c.needed) for c in checks]
         for check, verdict in zip(checks, verdicts, strict=True):
             if not check.answer.done():  # a waiter may have been cancelled
                 check.answer.set_result(verdict)
@@ -129,7 +142,7 @@ class RateLimiter:
         arguments: list[int] = []
         for check in checks:
             keys += (check.bucket, check.ended)
-            arguments += (check.limit.amount, check.limit.seconds, check.cost)
+            arguments += (check.limit.amount, check.limit.seconds, check.cost, check.needed)
         try:
             answer: Any = await client.evalsha(SCRIPT_SHA, keys=keys, args=arguments)
         except NoScriptError:
@@ -144,19 +157,20 @@ class LocalBuckets:
         self._clock = clock
         self._owed: dict[str, tuple[float, float]] = {}
 
-    def take(self, key: str, limit: Limit, cost: int) -> Verdict:
+    def take(self, key: str, limit: Limit, cost: int, needed: int | None = None) -> Verdict:
         """Take from a bucket; it says the same as the script would, except about sessions."""
+        needed = cost if needed is None else needed
         now = self._clock()
         rate = limit.amount / limit.seconds
         owed, at = self._owed.get(key, (0.0, now))
         owed = max(0.0, owed - max(0.0, now - at) * rate)
-        allowed = owed + cost <= limit.amount
+        allowed = owed + needed <= limit.amount
         if allowed:
             owed += cost
             if len(self._owed) >= MOST_LOCAL_BUCKETS:
                 self._owed.clear()
             self._owed[key] = (owed, now)
-        wait = 0 if allowed else max(1, math.ceil((owed + cost - limit.amount) / rate))
+        wait = 0 if allowed else max(1, math.ceil((owed + needed - limit.amount) / rate))
         return Verdict(
             allowed, limit.amount, max(0, int(limit.amount - owed)), math.ceil(now + owed / rate), wait, None
         )

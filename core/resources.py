@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from core.background import Background
 from core.cache import Cache, open_cache
 from core.database import Database, Engine, open_database
 from core.hooks import Hooks
+from core.http import idempotency
 from core.limits import Limit
 from core.ratelimit import RateLimiter
 from core.settings import Settings
@@ -60,6 +62,7 @@ async def open_resources(
         background = Background()
         stack.push_async_callback(background.drain, settings.shutdown_grace / 2)
         resources = Resources(settings, hooks, db, cache, storage, RateLimiter(cache, limits), background, scopes)
+        background.repeat("idempotency keys", idempotency.PURGE_SECONDS, partial(idempotency.forget_old, resources))
         for _, context in hooks.collect("lifespan", resources=resources):
             await stack.enter_async_context(context)
         yield resources

@@ -2,7 +2,8 @@
 --
 -- KEYS      for each check: the bucket's key, then the key that says the caller's session has ended
 --           (the bucket's key again where there is no session to look up)
--- ARGV      for each check: the bucket's size (units), its period (seconds), the cost (units)
+-- ARGV      for each check: the bucket's size (units), its period (seconds), the cost (units), and how many units
+--           must be there (the cost, or less: then the bucket may end in debt)
 -- returns   for each check: 1 allowed, 0 refused or -1 session ended; units left; epoch second at which the
 --           bucket is full again; seconds until the cost would be allowed (0 if it was)
 --
@@ -14,7 +15,8 @@ local answers = {}
 
 for check = 0, #KEYS / 2 - 1 do
   local bucket, ended = KEYS[check * 2 + 1], KEYS[check * 2 + 2]
-  local size, period, cost = tonumber(ARGV[check * 3 + 1]), ARGV[check * 3 + 2] * 1000000, tonumber(ARGV[check * 3 + 3])
+  local size, period = tonumber(ARGV[check * 4 + 1]), ARGV[check * 4 + 2] * 1000000
+  local cost, needed = tonumber(ARGV[check * 4 + 3]), tonumber(ARGV[check * 4 + 4])
   local owed, at = 0, now
   local kept = redis.call('GET', bucket)
   if kept then
@@ -25,14 +27,14 @@ for check = 0, #KEYS / 2 - 1 do
   local allowed = 0
   if ended ~= bucket and redis.call('EXISTS', ended) == 1 then
     allowed = -1
-  elseif owed + cost * period <= size * period then
+  elseif owed + needed * period <= size * period then
     allowed = 1
     owed = owed + cost * period
     redis.call('SET', bucket, string.format('%.0f %.0f', owed, math.max(now, at)), 'PX', math.ceil(owed / size / 1000) + 1)
   end
   local wait = 0
   if allowed == 0 then
-    wait = math.ceil((owed + cost * period - size * period) / size / 1000000)
+    wait = math.ceil((owed + needed * period - size * period) / size / 1000000)
   end
   answers[check * 4 + 1] = allowed
   answers[check * 4 + 2] = math.floor((size * period - owed) / period)

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from core import __version__
 from core.background import Background
-from core.database import Connection, Database, rfc3339_sql
+from core.database import LOST, Connection, Database, in_joined_transaction, rfc3339_sql
 from core.embedded.datadir import own_dir
 from core.errors import (
     ApiError,
@@ -19,6 +19,7 @@ from core.errors import (
     NoSuchRoute,
     PermissionDenied,
     PreconditionFailed,
+    RangeNotSatisfiable,
     RateLimited,
     Unauthenticated,
     Unavailable,
@@ -26,8 +27,11 @@ from core.errors import (
 from core.hookspecs import hookimpl, hookspec
 from core.http.blueprint import Blueprint
 from core.http.conditional import etag, if_match, if_none_match
-from core.http.paging import Page, Paging
-from core.http.reply import Fragment, Reply, encode, raw, reply, rfc3339
+from core.http.many import Many, ManyReader
+from core.http.metered import metered
+from core.http.paging import Page, PageSize, Paging, Skip
+from core.http.ranges import span_of
+from core.http.reply import Fragment, Reply, encode, raw, reply, rfc3339, streamed
 from core.http.request import Request
 from core.ids import lowest, milliseconds_of, time_of, uuid7, uuid7s
 from core.limits import Limit
@@ -53,6 +57,7 @@ def run_with_resources(work: Callable[[Resources], Awaitable[_Result]]) -> _Resu
 
 
 __all__ = [
+    "LOST",
     "UNSET",
     "ApiError",
     "Background",
@@ -66,19 +71,24 @@ __all__ = [
     "IdempotencyConflict",
     "InvalidFields",
     "Limit",
+    "Many",
+    "ManyReader",
     "Meta",
     "NoSuchRoute",
     "Page",
+    "PageSize",
     "Paging",
     "PermissionDenied",
     "PreconditionFailed",
     "Principal",
+    "RangeNotSatisfiable",
     "RateLimited",
     "Reply",
     "Request",
     "Resources",
     "Settings",
     "SettingsSection",
+    "Skip",
     "Struct",
     "Unauthenticated",
     "Unavailable",
@@ -91,7 +101,9 @@ __all__ = [
     "hookspec",
     "if_match",
     "if_none_match",
+    "in_joined_transaction",
     "lowest",
+    "metered",
     "milliseconds_of",
     "own_dir",
     "public",
@@ -101,6 +113,8 @@ __all__ = [
     "rfc3339",
     "rfc3339_sql",
     "run_with_resources",
+    "span_of",
+    "streamed",
     "time_of",
     "utc_now",
     "uuid7",

@@ -88,7 +88,7 @@ class Blueprint:
     - `also`: further good statuses, each with its meaning, as `{200: "it was there already"}`;
     - `bare`: True if a JSON answer is not in the envelope; `request_headers`: request headers, name to meaning
       (`Idempotency-Key`, `If-Match` and `If-None-Match` come of `raises` and `headers`);
-    - `streamed_body`: the type of a JSON or NDJSON body that the handler reads itself;
+    - `streamed_body`: the type of a JSON or NDJSON body that the handler reads itself, `bytes` for any other body;
     - `bearer`: what a public route reads from `Authorization: Bearer` itself;
     - `hooks`: the hooks by which other plugins may refuse; errors that name one in `raised_in` are documented.
 

@@ -13,8 +13,8 @@ ANY = "*"
 MEMBER = re.compile(r'[ \t]*(?:(?P<weak>W/)?"(?P<tag>[^\x00-\x20"\x7f]*)"[ \t]*)?(?:,|\Z)')
 
 
-def etag(version: int) -> str:
-    """The strong entity tag of a version."""
+def etag(version: int | str) -> str:
+    """The strong entity tag of a version, or of a digest in hexadecimal."""
     return f'"{version}"'
 
 
@@ -29,7 +29,7 @@ def if_match(request: Request) -> list[str] | None:
     return [tag for weak, tag in _tags(value, "If-Match") if not weak]
 
 
-def if_none_match(request: Request, version: int) -> bool:
+def if_none_match(request: Request, version: int | str) -> bool:
     """True if the client has this version already, as `If-None-Match` says: the answer is 304.
 
     Weak tags match too (RFC 9110, section 13.1.2). Raises BadRequest for a malformed header.

@@ -21,6 +21,7 @@ from sanic.response import HTTPResponse
 
 from core.errors import (
     ApiError,
+    IdempotencyConflict,
     InternalError,
     MethodNotAllowed,
     NoSuchRoute,
@@ -30,10 +31,11 @@ from core.errors import (
     Unavailable,
 )
 from core.failures import as_api_error
+from core.http import idempotency
 from core.http.blueprint import PATH_PARAMETER, Route
 from core.http.reply import JSON_TYPE, PROBLEM_TYPE, Reply, encode, failure, problem, success
 from core.http.request import Request
-from core.http.response import Response
+from core.http.response import Response, StreamedResponse
 from core.http.sent import sent_values
 from core.logging import Access, LogWriter, redact
 from core.ratelimit import Verdict
@@ -48,6 +50,7 @@ def serve_route(route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse]
     """Wrap a declared route into what Sanic calls."""
     convert = _converter(route)
     scope, handler, streams = route.scope, route.handler, route.streamed_body is not None
+    once = IdempotencyConflict in route.raises
 
     async def serve(request: Request, **path: str) -> HTTPResponse:
         request.started = time.perf_counter()
@@ -55,30 +58,19 @@ def serve_route(route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse]
         settings = request.resources.settings
         try:
             seconds = settings.request_deadline if route.deadline is None else route.deadline
-            async with asyncio.timeout(seconds or None) as clock:
+            async with asyncio.timeout(seconds or None) as request.clock:
                 await admit(request, scope, route.limit)
-                if not streams:  # also where no body is wanted, so that nothing is left on the connection
-                    await _read_body(request, route.max_body or settings.max_body, clock)
-                answer = await handler(request, **convert(path))
+                key = idempotency.key_of(request) if once else None
+                if not streams or key:  # also where no body is wanted, so that nothing is left on the connection
+                    await request.read_body(route.max_body or settings.max_body)
+                work = partial(handler, request, **convert(path))
+                answer = await (work() if key is None else idempotency.answer_once(request, key, work))
             response = answer if isinstance(answer, HTTPResponse) else render(request, answer)
         except Exception as error:
             response = render_error(request, error)
         return finish(request, response)
 
     return serve
-
-
-async def _read_body(request: Request, limit: int, clock: asyncio.Timeout) -> None:
-    """Read the body with the clock stopped: how fast it must come is the affair of the slow-client guard."""
-    left = clock.when()
-    if left is None or request.stream is None or not request.stream.request_body:
-        await request.read_body(limit)
-        return
-    loop = asyncio.get_running_loop()
-    left -= loop.time()
-    clock.reschedule(None)
-    await request.read_body(limit)
-    clock.reschedule(loop.time() + left)
 
 
 async def admit(request: Request, scope: str | None, limit: str | None) -> None:
@@ -132,6 +124,10 @@ def render(request: Request, answer: Reply) -> HTTPResponse:
     if not isinstance(answer, Reply):
         raise TypeError(f"a handler returns reply(…), not {type(answer).__name__}")
     headers = common_headers(request) | answer.headers
+    if answer.pieces is not None:
+        if request.method == "HEAD":
+            return Response(None, answer.status, headers, answer.content_type)
+        return StreamedResponse(answer.pieces, answer.status, headers, answer.content_type)
     if answer.raw is not None:
         return Response(answer.raw, answer.status, headers, answer.content_type)
     if answer.status == 204:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -21,13 +22,17 @@ Fragment = orjson.Fragment
 
 @dataclass(slots=True)
 class Reply:
-    """What a handler answers, before it is wrapped: `data` for the envelope, or `raw` bytes sent as they are."""
+    """What a handler answers, before it is wrapped: `data` for the envelope, or `raw` bytes sent as they are.
+
+    `pieces` are bytes that are sent as they come.
+    """
 
     data: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     raw: bytes | None = None
     content_type: str = JSON_TYPE
+    pieces: AsyncIterator[bytes] | None = None
 
 
 def reply(data: Any = None, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
@@ -38,6 +43,17 @@ def reply(data: Any = None, status: int = 200, headers: dict[str, str] | None = 
 def raw(body: bytes, content_type: str, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
     """Answer with bytes that are not wrapped: a page, a document."""
     return Reply(None, status, headers or {}, body, content_type)
+
+
+def streamed(
+    pieces: AsyncIterator[bytes], content_type: str, status: int = 200, headers: dict[str, str] | None = None
+) -> Reply:
+    """Answer with bytes that are sent as they come, at the client's pace, outside of the route's deadline.
+
+    Give a `Content-Length` where it is known: then a client sees that an answer was cut short, which is what
+    happens if `pieces` raises. A HEAD request is answered without them.
+    """
+    return Reply(None, status, headers or {}, None, content_type, pieces)
 
 
 def encode(data: Any) -> bytes:

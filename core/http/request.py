@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import itertools
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import sanic
 
-from core.errors import ApiError, BadRequest, BodyTooLarge, Unauthenticated
+from core.errors import BadRequest, Unauthenticated
+from core.http.body import pieces, too_large
+from core.http.many import Many, ManyReader
 from core.http.query import decode_query
-from core.http.validation import decode, decode_many
+from core.http.validation import decode
 
 if TYPE_CHECKING:
     from core.http.blueprint import Route
@@ -34,7 +39,7 @@ _count = itertools.count(1)
 class Request(sanic.Request):
     """One request. `principal` is None on public routes; everything else is there when a handler runs."""
 
-    __slots__ = ("_address", "_request_id", "code", "declared", "id_is_ours", "identity", "started", "verdict")
+    __slots__ = ("_address", "_request_id", "clock", "code", "declared", "id_is_ours", "identity", "started", "verdict")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,6 +51,7 @@ class Request(sanic.Request):
         self.identity: Principal | None = None
         self.verdict: Verdict | None = None
         self.started = 0.0
+        self.clock: asyncio.Timeout | None = None
 
     @property
     def resources(self) -> Resources:
@@ -92,20 +98,6 @@ class Request(sanic.Request):
         value: Schema = decode(self.body, schema)
         return value
 
-    def decode_many(self, schema: type[list[Schema]], *, most: int) -> list[Schema]:
-        """Decode a JSON array, or NDJSON (a JSON object a line), into a list of the declared Structs.
-
-        Raises BodyTooLarge for more than `most` of them; else as `decode`.
-        """
-        assert self.declared is not None
-        if self.declared.body is not schema:
-            raise TypeError(f"{self.declared.name} decodes {schema!r}, and declares body={self.declared.body!r}")
-        media = _check_content_type(self.headers.getone("content-type", None), self.declared.media)
-        values: list[Schema] = decode_many(self.body, schema, lines=media == NDJSON)
-        if len(values) > most:
-            raise BodyTooLarge(f"the limit is {most} in one request; there are {len(values)}")
-        return values
-
     def query(self, schema: type[QuerySchema]) -> QuerySchema:
         """Decode the query string into the Struct that the route declares; raises BadRequest naming every wrong one."""
         assert self.declared is not None
@@ -122,19 +114,44 @@ class Request(sanic.Request):
             raise too_large(limit)
         parts: list[bytes] = []
         left = limit
-        while stream.request_body:
-            data = await stream.read()
-            if data:
-                left -= len(data)
-                if left < 0:
-                    raise too_large(limit)
-                parts.append(data)
+        with self.clock_stopped():
+            while stream.request_body:
+                data = await stream.read()
+                if data:
+                    left -= len(data)
+                    if left < 0:
+                        raise too_large(limit)
+                    parts.append(data)
         self.body = b"".join(parts)
 
+    async def read_many(self, schema: type[list[Schema]], *, most: int, limit: int, skip: bool = False) -> Many[Schema]:
+        """Read a JSON array, or NDJSON as it comes, into the Structs that the route declares as `streamed_body`.
 
-def too_large(limit: int) -> ApiError:
-    """The error for a body of more than `limit` bytes."""
-    return BodyTooLarge(f"the limit is {limit} bytes")
+        The body may be gzip or zstd encoded; `limit` bytes, encoded and decoded, are allowed. Of a key that stands
+        twice the last one counts. With `skip`, items that do not fit are left out and listed in the answer's
+        `errors`; without, they raise InvalidFields. Raises BodyTooLarge for more than `most` items, and BadRequest.
+        """
+        assert self.declared is not None
+        if self.declared.streamed_body is not schema:
+            raise TypeError(f"{self.declared.name} reads {schema!r}; it declares {self.declared.streamed_body!r}")
+        media = _check_content_type(self.headers.getone("content-type", None), self.declared.media)
+        reader: ManyReader[Schema] = ManyReader(schema, most=most, skip=skip, lines=media == NDJSON)
+        async for piece in pieces(self, limit):
+            reader.feed(piece)
+        return reader.finish()
+
+    @contextmanager
+    def clock_stopped(self) -> Iterator[None]:
+        """Stop the clock of the route's deadline: how fast a body must come is the slow-client guard's affair."""
+        clock = self.clock
+        if clock is None or (at := clock.when()) is None:
+            yield
+            return
+        time = asyncio.get_running_loop().time
+        left = at - time()
+        clock.reschedule(None)
+        yield
+        clock.reschedule(time() + left)
 
 
 def _check_content_type(sent: str | None, allowed: tuple[str, ...]) -> str:

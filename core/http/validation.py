@@ -33,38 +33,18 @@ def decode(body: bytes, schema: Any) -> Any:
     if not body:
         raise BadRequest("a JSON body is needed")
     try:
-        value = _decoder(schema).decode(body)
+        value = decoder_of(schema).decode(body)
     except msgspec.ValidationError as error:
         raise InvalidFields(problems(_untyped(body), schema) or [_as_field(error, "")]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(_not_json(error)) from None
+        raise BadRequest(not_json(error)) from None
     try:
         if ESCAPED_NUL in body:
             _refuse_nul(body)
         _refuse_twice(body)
     except RecursionError as error:  # these go a little less deep than msgspec
-        raise BadRequest(_not_json(error)) from None
+        raise BadRequest(not_json(error)) from None
     return value
-
-
-def decode_many(body: bytes, schema: Any, *, lines: bool) -> list[Any]:
-    """Decode a JSON array, or with `lines` one JSON value a line, into a list of `schema`'s items.
-
-    Raises as `decode` does, with paths such as `[3].status`. Of a key that stands twice the last one counts:
-    looking for it would double the cost of a large batch.
-    """
-    if not body:
-        raise BadRequest("a JSON body is needed")
-    decoder = _decoder(schema if not lines else get_args(schema)[0])
-    try:
-        values: list[Any] = decoder.decode_lines(body) if lines else decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise InvalidFields(problems(_untyped(body, lines=lines), schema) or [_as_field(error, "")]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(_not_json(error)) from None
-    if ESCAPED_NUL in body:
-        _refuse_nul(body, lines=lines)
-    return values
 
 
 def problems(value: Any, schema: Any, path: str = "") -> list[FieldError]:
@@ -75,7 +55,7 @@ def problems(value: Any, schema: Any, path: str = "") -> list[FieldError]:
         inner = _inside(value, _bare(schema, value), path)
         return (inner or [_as_field(error, path, schema)])[:MOST_ERRORS]
     except (UnicodeDecodeError, RecursionError, OverflowError) as error:
-        return [FieldError(field=path, message=_not_json(error))]
+        return [FieldError(field=path, message=not_json(error))]
     return []
 
 
@@ -177,15 +157,15 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _untyped(body: bytes, *, lines: bool = False) -> Any:
+def _untyped(body: bytes) -> Any:
     try:
-        return _decoder(Any).decode_lines(body) if lines else msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(_not_json(error)) from None
+        raise BadRequest(not_json(error)) from None
 
 
-def _refuse_nul(body: bytes, *, lines: bool = False) -> None:
-    found = nul_problems(_untyped(body, lines=lines))
+def _refuse_nul(body: bytes) -> None:
+    found = nul_problems(_untyped(body))
     if found:
         raise InvalidFields(found)
 
@@ -205,7 +185,8 @@ def _pairs(pairs: list[tuple[str, Any]]) -> None:
 _TWICE = json.JSONDecoder(object_pairs_hook=_pairs)
 
 
-def _not_json(error: Exception) -> str:
+def not_json(error: Exception) -> str:
+    """Say in words for clients why a body cannot be decoded."""
     if isinstance(error, UnicodeDecodeError):
         return "the body is not UTF-8"
     if isinstance(error, RecursionError):
@@ -216,5 +197,6 @@ def _not_json(error: Exception) -> str:
 
 
 @lru_cache(maxsize=512)
-def _decoder(schema: Any) -> msgspec.json.Decoder[Any]:
+def decoder_of(schema: Any) -> msgspec.json.Decoder[Any]:
+    """The decoder of a type, made once."""
     return msgspec.json.Decoder(schema)

@@ -46,7 +46,7 @@ def errors_of(route: Route, catalogue: ErrorCatalogue) -> list[type[ApiError]]:
     found += [error for error in catalogue.classes() if hooks & {*vars(error).get("raised_in", ())}]
     if takes_body(route):
         found += [BadRequest, BodyTooLarge]
-    if route.body is not None or route.streamed_body is not None:
+    if route.body is not None or (route.streamed_body is not None and route.streamed_body is not bytes):
         found.append(InvalidFields)
     if route.query is not None:
         found.append(BadRequest)

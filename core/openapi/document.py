@@ -57,7 +57,7 @@ def _types(routes: Iterable[Route]) -> Iterator[Any]:
     """Every type that a route declares; one line of an NDJSON body stands beside its list."""
     for route in routes:
         for declared in (route.body, route.streamed_body, route.query, route.returns):
-            if declared is not None:
+            if declared is not None and declared is not bytes:
                 yield declared
                 yield item_of(declared)
 

@@ -138,6 +138,6 @@ def _media(media: str, declared: Any, example: Any, schemas: Schemas) -> Schema:
         return {"schema": {"type": "string", "description": "One JSON value a line."}, **item} | (
             {"example": lines} if lines else {}
         )
-    if declared is None:
+    if declared is None or declared is bytes:
         return {"schema": {} if media == JSON else binary(media)}
     return {"schema": schemas.of(declared)} | ({} if example is None else {"example": example})

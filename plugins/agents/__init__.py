@@ -32,3 +32,13 @@ def register_errors() -> list[type[ApiError]]:
 @hookimpl(optionalhook=True)
 async def known_agents(connection: Connection, owner_id: UUID, agent_ids: frozenset[UUID]) -> frozenset[UUID]:
     return await service.known(connection, owner_id, agent_ids)
+
+
+@hookimpl(optionalhook=True)
+async def require_agent(connection: Connection, owner_id: UUID, agent_id: UUID) -> bool:
+    return await service.require(connection, owner_id, agent_id)
+
+
+@hookimpl(optionalhook=True)
+async def agent_status(connection: Connection, owner_id: UUID, agent_id: UUID) -> str:
+    return await service.status(connection, owner_id, agent_id)

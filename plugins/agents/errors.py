@@ -9,6 +9,7 @@ class AgentNotFound(ApiError):
     """Agent not found."""
 
     code, status = "AGENT_001", 404
+    raised_in = ("require_agent",)
 
 
 class AgentExists(ApiError):

@@ -138,6 +138,23 @@ async def lock(connection: Connection, owner_id: UUID, agent_id: UUID) -> int | 
     return version
 
 
+KEEP = "SELECT true FROM agents WHERE owner_id = $1 AND id = $2 FOR KEY SHARE"
+
+
+async def keep(connection: Connection, owner_id: UUID, agent_id: UUID) -> bool:
+    """Keep an agent from being deleted until the transaction ends; False where the owner has no such."""
+    return await connection.fetchval(KEEP, owner_id, agent_id) is not None
+
+
+KEEP_STATUS = "SELECT status FROM agents WHERE owner_id = $1 AND id = $2 FOR SHARE"
+
+
+async def keep_status(connection: Connection, owner_id: UUID, agent_id: UUID) -> str | None:
+    """Keep an agent as it is until the transaction ends; its status, None where the owner has no such."""
+    status: str | None = await connection.fetchval(KEEP_STATUS, owner_id, agent_id)
+    return status
+
+
 DELETE = "DELETE FROM agents WHERE owner_id = $1 AND id = $2"
 
 

@@ -11,6 +11,7 @@ from voicera import (
     BadRequest,
     Blueprint,
     Fragment,
+    IdempotencyConflict,
     Page,
     PreconditionFailed,
     Reply,
@@ -42,7 +43,7 @@ async def list_agents(request: Request) -> Reply:
     body=NewAgent,
     returns=AgentView,
     status=201,
-    raises=(AgentExists,),
+    raises=(AgentExists, IdempotencyConflict),
     headers={**ETAG, **LOCATION},
     examples={"body": schemas.CREATE_EXAMPLE, "reply": schemas.VIEW_EXAMPLE},
 )
@@ -91,7 +92,9 @@ async def update_agent(request: Request, agent_id: UUID) -> Reply:
     return reply(Fragment(changed.resource), headers={"ETag": etag(changed.version)})
 
 
-@blueprint.delete("/{agent_id}", status=204, raises=(AgentNotFound, PreconditionFailed, BadRequest))
+@blueprint.delete(
+    "/{agent_id}", status=204, raises=(AgentNotFound, PreconditionFailed, BadRequest), hooks=("agent_deleting",)
+)
 @requires(WRITE)
 async def delete_agent(request: Request, agent_id: UUID) -> Reply:
     """Delete an agent. One that is still in use, by a live campaign for example, stays: 409."""

@@ -31,6 +31,7 @@ from voicera import (
 )
 
 VOICE_BYTES = 16_384
+DELETED = "deleted"
 VOICE_KEYS: dict[str, Any] = {
     "voice_id": str | None,
     "speed": Annotated[float, Meta(gt=0, le=10)] | None,
@@ -105,6 +106,18 @@ async def delete(resources: Resources, owner_id: UUID, agent_id: UUID, versions:
 async def known(connection: Connection, owner_id: UUID, agent_ids: frozenset[UUID]) -> frozenset[UUID]:
     """Those of the ids that are agents of the owner."""
     return await queries.known(connection, owner_id, agent_ids) if agent_ids else frozenset()
+
+
+async def require(connection: Connection, owner_id: UUID, agent_id: UUID) -> bool:
+    """True for an agent of the owner, which is not deleted until the transaction ends; else raises AgentNotFound."""
+    if not await queries.keep(connection, owner_id, agent_id):
+        raise AgentNotFound
+    return True
+
+
+async def status(connection: Connection, owner_id: UUID, agent_id: UUID) -> str:
+    """An agent's status, which does not change until the transaction ends; `deleted` where there is none."""
+    return await queries.keep_status(connection, owner_id, agent_id) or DELETED
 
 
 def _columns(given: NewAgent | AgentChange) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from plugins.auth import errors, routes
-from plugins.auth.service import keys, revocation
+from plugins.auth.service import keys, operators, revocation
 from plugins.auth.settings import AuthSettings
 from voicera import ApiError, Blueprint, Limit, Principal, Request, Resources, Settings, SettingsSection, hookimpl
 
@@ -61,3 +62,8 @@ async def authenticate(request: Request) -> Principal | None:
 @hookimpl
 async def session_ended(resources: Resources, principal: Principal) -> bool | None:
     return await revocation.session_ended(resources, principal)
+
+
+@hookimpl(optionalhook=True)
+async def find_owner(resources: Resources, email: str) -> UUID | None:
+    return await operators.find_owner(resources, email)

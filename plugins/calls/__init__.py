@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from plugins.calls import errors, hookspecs, partitions, routes
+from plugins.calls import errors, hookspecs
+from plugins.calls.routes import calls, recordings
+from plugins.calls.service import lifetime
 from plugins.calls.settings import CallsSettings
 from voicera import ApiError, Blueprint, Limit, Resources, Settings, SettingsSection, hookimpl
+
+if TYPE_CHECKING:
+    import typer
 
 
 @hookimpl
@@ -24,7 +29,7 @@ def register_settings() -> Sequence[type[SettingsSection]]:
 
 @hookimpl
 def register_blueprints() -> Sequence[Blueprint]:
-    return [routes.blueprint]
+    return [calls.blueprint, recordings.blueprint]
 
 
 @hookimpl
@@ -45,4 +50,12 @@ def register_rate_limits(settings: Settings) -> Mapping[str, Limit]:
 
 @hookimpl
 def lifespan(resources: Resources) -> AbstractAsyncContextManager[Any]:
-    return partitions.kept_ahead(resources)
+    return lifetime.kept(resources)
+
+
+@hookimpl
+def register_commands(cli: typer.Typer) -> None:
+    from plugins.calls import commands  # noqa: PLC0415  # a serving worker has no use for it
+
+    cli.add_typer(commands.imports, name="import")
+    cli.add_typer(commands.exports, name="export")

@@ -11,4 +11,34 @@ class CallNotFound(ApiError):
     code, status = "CALL_001", 404
 
 
-ALL = (CallNotFound,)
+class CallConflict(ApiError):
+    """A call log with this external_id exists, with different content."""
+
+    code, status = "CALL_002", 409
+
+
+class CallFinished(ApiError):
+    """A finished call cannot go back to an unfinished status."""
+
+    code, status = "CALL_003", 409
+
+
+class RecordingNotFound(ApiError):
+    """No recording for this call."""
+
+    code, status = "RECORDING_001", 404
+
+
+class NotAWav(ApiError):
+    """Not a WAV file."""
+
+    code, status = "RECORDING_002", 415
+
+
+class BrokenWav(ApiError):
+    """Not a WAV file that can be played."""
+
+    code, status = "RECORDING_002", 422
+
+
+ALL = (CallNotFound, CallConflict, CallFinished, RecordingNotFound, NotAWav, BrokenWav)

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -191,3 +192,55 @@ def test_the_local_bucket_refills_evenly() -> None:
 async def _evaluations(cache: Cache) -> int:
     stats = await cache.require().info("commandstats")
     return int(stats.get("cmdstat_evalsha", {}).get("calls", 0)) if isinstance(stats, dict) else 0
+
+
+@pytest.fixture(params=["valkey", "local"])
+async def buckets(request: pytest.FixtureRequest, stack: Settings) -> AsyncIterator[RateLimiter]:
+    """A limiter with a bucket of 1,000 units an hour: in Valkey, and in the process while that is away."""
+    limits = {"upload": Limit(1000, 3600)}
+    if request.param == "valkey":
+        async with open_cache(stack) as cache:
+            yield RateLimiter(cache, limits)
+    else:
+        yield RateLimiter(Cache("redis://127.0.0.1:1/0"), limits)
+
+
+async def test_a_cost_beyond_the_bucket_is_allowed_when_it_is_full_and_leaves_a_debt(buckets: RateLimiter) -> None:
+    who = str(uuid4())
+    assert (await buckets.take("upload", who)).allowed  # what lets a request in
+    verdict = await buckets.spend("upload", who, 2999)
+    assert (verdict.allowed, verdict.remaining) == (True, 0)
+    assert time.time() + 3 * 3590 < verdict.reset <= time.time() + 3 * 3600 + 1
+    refused = await buckets.take("upload", who)
+    assert not refused.allowed
+    assert 2 * 3590 < refused.retry_after <= 2 * 3600 + 4  # until the debt is paid, and one unit is there
+
+
+async def test_a_cost_within_the_bucket_is_allowed_only_if_it_is_there(buckets: RateLimiter) -> None:
+    who = str(uuid4())
+    assert (await buckets.spend("upload", who, 600)).remaining == 400
+    refused = await buckets.spend("upload", who, 600)
+    assert (refused.allowed, refused.remaining) == (False, 400)
+    assert 710 <= refused.retry_after <= 720
+    beyond = await buckets.spend("upload", who, 5000)
+    assert (beyond.allowed, beyond.remaining) == (False, 400)
+    assert (await buckets.spend("upload", who, 400)).remaining == 0
+
+
+async def test_what_was_used_already_is_taken_whatever_is_left(buckets: RateLimiter) -> None:
+    who = str(uuid4())
+    for debt in (1, 2, 3):
+        verdict = await buckets.spend("upload", who, 1500, forced=True)
+        assert (verdict.allowed, verdict.remaining) == (True, 0)
+        assert time.time() + debt * 5390 < verdict.reset <= time.time() + debt * 5400 + 1
+    assert not (await buckets.spend("upload", who, 1)).allowed
+
+
+async def test_a_debt_of_gigabytes_is_kept_to_the_second(stack: Settings) -> None:
+    async with open_cache(stack) as cache:
+        limiter = RateLimiter(cache, {"upload": Limit(10_000_000, 60)})
+        who = str(uuid4())
+        assert (await limiter.spend("upload", who, 2 << 30)).allowed
+        seconds = (2 << 30) * 6 / 1_000_000
+        assert abs((await limiter.take("upload", who)).reset - time.time() - seconds) < 3
+        assert await cache.require().pttl(f"voicera:limit:{{{who}}}:upload") > (seconds - 5) * 1000

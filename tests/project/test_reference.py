@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import time
 from typing import Any
 
@@ -65,6 +66,58 @@ LISTED = {
 }
 UPDATE = {"name": "Updated Name", "system_prompt": "New system prompt here"}
 UPDATED = {"id": "agent-uuid", "name": "Updated Name", "updated_at": "2024-01-29T10:35:00Z"}
+CAMPAIGN = {
+    "name": "Q2 Marketing Campaign",
+    "phone_numbers": ["+1234567890", "+1234567891"],
+    "start_time": "2024-04-01T00:00:00Z",
+    "end_time": "2024-06-30T23:59:59Z",
+    "max_concurrent_calls": 50,
+}
+CAMPAIGN_CREATED = {"id": "new-campaign-uuid", "status": "draft", "created_at": "2024-01-29T10:30:00Z"}
+CAMPAIGN_LISTED = {
+    "id": "campaign-uuid",
+    "name": "Q2 Marketing Campaign",
+    "agent_id": "agent-uuid",
+    "status": "draft",
+    "phone_numbers": ["+1234567890", "+1234567891"],
+    "start_time": "2024-04-01T00:00:00Z",
+    "end_time": "2024-06-30T23:59:59Z",
+    "created_at": "2024-01-29T10:30:00Z",
+}
+LAUNCHED = {"id": "campaign-uuid", "status": "active", "launched_at": "2024-01-29T10:35:00Z"}
+PAUSED = {"id": "campaign-uuid", "status": "paused", "paused_at": "2024-01-29T10:36:00Z"}
+CALL = {
+    "phone_number": "+1234567890",
+    "status": "completed",
+    "duration_seconds": 120,
+    "transcript": "Full transcript here...",
+    "summary": "Customer called about billing issue...",
+    "sentiment": "positive",
+    "emotions": ["satisfied", "relieved"],
+    "key_phrases": ["billing", "resolution"],
+    "cost": 0.50,
+    "created_at": "2024-01-29T10:30:00Z",
+}
+CALL_LISTED = {
+    "id": "call-uuid",
+    "campaign_id": "campaign-uuid",
+    "phone_number": "+1234567890",
+    "status": "completed",
+    "duration_seconds": 120,
+    "sentiment": "positive",
+    "emotions": ["satisfied", "relieved"],
+    "transcript": "Full transcript here...",
+    "created_at": "2024-01-29T10:30:00Z",
+}
+CALL_SHOWN = {**CALL, **CALL_LISTED}
+RECORDING = {
+    "call_id": "call-uuid",
+    "duration_seconds": 120,
+    "format": "wav",
+    "size_bytes": 960_044,
+    "transcript": "Full transcript here...",
+    "metadata": {"agent_id": "agent-uuid", "campaign_id": "campaign-uuid", "phone_number": "+1234567890"},
+}
 CODES = {
     "AUTH_001": (401, "Invalid credentials"),
     "AUTH_002": (401, "Token expired"),
@@ -72,6 +125,8 @@ CODES = {
     "AUTH_004": (403, "Permission denied"),
     "AGENT_001": (404, "Agent not found"),
     "AGENT_002": (409, "Agent already exists"),
+    "CAMPAIGN_001": (404, "Campaign not found"),
+    "CAMPAIGN_002": (409, "Cannot launch campaign"),
     "CALL_001": (404, "Call log not found"),
     "SERVER_001": (500, "Internal server error"),
 }
@@ -140,6 +195,55 @@ async def test_every_example_of_authentication_agents_health_errors_and_limits_a
         "storage",
         "cache",
     }
+
+
+async def test_every_example_of_campaigns_call_logs_and_recordings_answers_as_written(client: Client) -> None:
+    me = await client.new_user()
+    agent = (await me.post("/agents", AGENT)).data
+    campaign = good(await me.post("/campaigns", {**CAMPAIGN, "agent_id": agent["id"]}), 201, CAMPAIGN_CREATED)
+    path = f"/campaigns/{campaign['id']}"
+    for query, total in ((f"agent_id={agent['id']}", 1), ("status=active", 0), ("skip=0&limit=20", 1)):
+        page = good(await me.get(f"/campaigns?{query}"), 200, {"total": total})
+    check(page["items"][0], CAMPAIGN_LISTED)
+    late = await me.post(f"{path}/launch")  # its end has passed
+    assert (late.status, late.code) == (409, "CAMPAIGN_002")
+    await me.patch(path, {"end_time": "2999-06-30T23:59:59Z"})
+    good(await me.post(f"{path}/launch"), 200, LAUNCHED)
+    good(await me.post(f"{path}/pause"), 200, PAUSED)
+
+    log = {**CALL, "campaign_id": campaign["id"], "agent_id": agent["id"]}
+    call = good(await me.post("/call-logs", log), 201, CALL_SHOWN)
+    for query, total in (
+        (f"campaign_id={campaign['id']}", 1),
+        ("status=failed", 0),
+        ("phone_number=%2B1234567890", 1),
+        ("start_date=2024-01-01&end_date=2024-01-31", 1),
+        ("skip=0&limit=50", 1),
+    ):
+        page = good(await me.get(f"/call-logs?{query}"), 200, {"total": total})
+    check(page["items"][0], CALL_LISTED)
+    good(await me.get(f"/call-logs/{call['id']}"), 200, CALL_SHOWN)
+
+    audio = wav(120)
+    kind = {"Content-Type": "audio/wav"}
+    put = await me.put(f"/call-recordings/{call['id']}", body=audio, headers=kind)
+    assert put.status in (200, 201), put.content
+    recording = good(await me.get(f"/call-recordings/{call['id']}"), 200, RECORDING)
+    heard = await me.get(f"/call-recordings/{call['id']}/download")
+    assert (heard.status, heard.headers["Content-Type"], heard.content) == (200, "audio/wav", audio)
+    shown = (await me.get(f"/call-logs/{call['id']}")).data
+    for url in (recording["download_url"], shown["recording_url"]):
+        async with me.session.get(url) as unsigned:
+            assert (unsigned.status, await unsigned.read()) == (200, audio)
+
+
+def wav(seconds: int) -> bytes:
+    """Silence of so long: mono, 8,000 samples a second, A-law, in the canonical header."""
+    data = b"\xd5" * (8_000 * seconds)
+    head = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 6, 1, 8000, 8000, 1, 8, b"data", len(data)
+    )
+    return head + data
 
 
 async def test_the_error_of_the_reference_has_its_shape(client: Client) -> None:

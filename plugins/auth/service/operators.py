@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import msgspec
 
 from plugins.auth.queries import users as queries
@@ -27,3 +29,10 @@ async def set_disabled(resources: Resources, email: str, *, disabled: bool) -> b
     """
     async with resources.db.tx():
         return await queries.set_disabled(normal(email), resources.now() if disabled else None)
+
+
+async def find_owner(resources: Resources, email: str) -> UUID | None:
+    """The id of the account with this e-mail; None if there is none."""
+    async with resources.db.connection():
+        found = await queries.by_email(normal(email))
+    return None if found is None else found["id"]

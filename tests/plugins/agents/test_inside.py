@@ -11,6 +11,7 @@ import pytest
 
 from core.settings import Settings
 from plugins.agents import queries, service
+from plugins.campaigns.queries.campaigns import LIVE_OF_AGENT
 from voicera import Connection, PermissionDenied, hookimpl, uuid7
 from voicera.testing import Client, Running, running_app, settings_for_tests
 
@@ -65,7 +66,7 @@ async def test_a_list_is_one_statement_whatever_its_filters_and_size(alone: Runn
         assert len(sent) == 1, sent
 
 
-async def test_each_other_request_is_one_statement_and_a_deletion_two_in_a_transaction(alone: Running) -> None:
+async def test_each_other_request_is_one_statement_and_a_deletion_three_in_a_transaction(alone: Running) -> None:
     user = await alone.client.new_user()
     sent = await watch(alone)
     made = await user.post("/agents", {"name": "a"})
@@ -76,7 +77,7 @@ async def test_each_other_request_is_one_statement_and_a_deletion_two_in_a_trans
     await user.put(path, {"name": "b"}, headers={"If-Match": '"1"'})
     assert sent[2:] == [queries.UPDATE]
     await user.delete(path)
-    assert sent[3:] == ["BEGIN;", queries.LOCK, queries.DELETE, "COMMIT;"]
+    assert sent[3:] == ["BEGIN;", queries.LOCK, LIVE_OF_AGENT, queries.DELETE, "COMMIT;"]
 
 
 async def test_a_plugin_hears_of_a_deletion_and_may_veto_it(stack: Settings, running: Running) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
-from plugins.calls import queries
+from plugins.calls.queries import partitions as queries
 from voicera import Resources, lowest, milliseconds_of
 
 STATE = "calls.partitions"
@@ -18,7 +18,7 @@ Month = tuple[int, int]
 
 def month_of(moment: datetime) -> Month:
     """The year and month (UTC) of an aware datetime."""
-    utc = moment.astimezone(UTC)
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     return utc.year, utc.month
 
 
@@ -37,15 +37,19 @@ async def ensure(resources: Resources, months: Iterable[Month]) -> None:
     """Make sure that the partitions of these months exist; costs nothing where they are known to."""
     known: set[Month] = resources.state.setdefault(STATE, set())
     missing = sorted(set(months) - known)
-    if not missing:
-        return
+    if missing:
+        # A task of its own: it must commit on its own, also where the request runs in a transaction already.
+        await resources.background.finish("call log partitions", _make(resources, missing))
+        known.update(missing)
+
+
+async def _make(resources: Resources, months: list[Month]) -> None:
     async with resources.db.tx() as connection:
         await queries.lock_partitions(connection)
         there = await queries.partitions(connection)
-        for month in missing:
+        for month in months:
             if name_of(month) not in there:
                 await queries.create_partition(connection, name_of(month), _start(month), _start(after(month)))
-    known.update(missing)
 
 
 @asynccontextmanager

@@ -1,13 +1,13 @@
-"""What goes in and comes out: call logs, the report of a batch, the filters of the list."""
+"""Call logs as they come in and go out, and the report of a batch."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from voicera import Meta, Paging, Struct
+from voicera import UNSET, Meta, Struct, UnsetType
 
 MOST_LOGS = 10_000
 MOST_BODY = 16 << 20
@@ -53,6 +53,10 @@ ExternalId = Annotated[
 Seconds = Annotated[int, Meta(ge=0, le=31_536_000, description="Whole seconds.")]
 Cost = Annotated[float, Meta(ge=0, le=1_000_000_000, description="Money, exact to a millionth.")]
 Moment = Annotated[datetime, Meta(tz=True)]
+Emotions = Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=32)]
+KeyPhrases = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=100)]
+Transcript = Annotated[str, Meta(max_length=MOST_TRANSCRIPT)]
+Summary = Annotated[str, Meta(max_length=10_000)]
 
 
 class NewCall(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -66,16 +70,38 @@ class NewCall(Struct, forbid_unknown_fields=True, kw_only=True):
     direction: Direction | None = None
     duration_seconds: Seconds | None = None
     sentiment: Sentiment | None = None
-    emotions: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=32)] = []
-    key_phrases: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=100)] = []
-    transcript: Annotated[str, Meta(max_length=MOST_TRANSCRIPT)] | None = None
-    summary: Annotated[str, Meta(max_length=10_000)] | None = None
+    emotions: Emotions = []
+    key_phrases: KeyPhrases = []
+    transcript: Transcript | None = None
+    summary: Summary | None = None
     cost: Cost | None = None
     created_at: Annotated[Moment | None, Meta(description="When the call began; now, if not given.")] = None
     metadata: Annotated[dict[str, Any], Meta(description="Given back in the detail; to 16 KiB.")] | None = None
 
 
 NewCalls = list[NewCall]
+
+
+class CallChange(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Later results of a call: the fields given are set, null clears one that may be null, the others stay."""
+
+    status: CallStatus | UnsetType = UNSET
+    duration_seconds: Seconds | UnsetType | None = UNSET
+    sentiment: Sentiment | UnsetType | None = UNSET
+    emotions: Emotions | UnsetType = UNSET
+    key_phrases: KeyPhrases | UnsetType = UNSET
+    transcript: Transcript | UnsetType | None = UNSET
+    summary: Summary | UnsetType | None = UNSET
+    cost: Cost | UnsetType | None = UNSET
+
+
+class BatchQuery(Struct, frozen=True):
+    """What to do with logs of a batch that break a rule."""
+
+    on_error: Annotated[
+        Literal["reject", "skip"],
+        Meta(description="`reject`: one bad log rejects the batch; `skip`: the good ones are recorded."),
+    ] = "reject"
 
 
 class IndexedError(Struct):
@@ -122,52 +148,3 @@ class CallDetail(CallItem):
     recording_url: str | None
     metadata: dict[str, Any] | None
     updated_at: datetime
-
-
-DateOrTime = Annotated[
-    str, Meta(max_length=40, description="A date (2024-01-31; as an end, that day is included) or an RFC 3339 time.")
-]
-
-
-class CallFilter(Paging, frozen=True, kw_only=True):
-    """Which call logs to list."""
-
-    campaign_id: UUID | None = None
-    status: CallStatus | None = None
-    phone_number: PhoneNumber | None = None
-    start_date: DateOrTime | None = None
-    end_date: DateOrTime | None = None
-
-
-EXAMPLE_ID = "018d5480-6ec0-7b7e-9f3a-2b1c0d9e8f70"
-EXAMPLE_CALL = {
-    "phone_number": "+1234567890",
-    "status": "completed",
-    "external_id": "CA5d1f0e3c",
-    "direction": "outbound",
-    "duration_seconds": 120,
-    "sentiment": "positive",
-    "emotions": ["satisfied", "relieved"],
-    "key_phrases": ["billing", "resolution"],
-    "transcript": "User: Hello... Agent: Hi...",
-    "summary": "Customer called about billing issue...",
-    "cost": 0.50,
-    "created_at": "2024-01-29T10:30:00Z",
-}
-EXAMPLE_DETAIL = {
-    **EXAMPLE_CALL,
-    "id": EXAMPLE_ID,
-    "campaign_id": None,
-    "agent_id": None,
-    "recording_url": None,
-    "metadata": None,
-    "created_at": "2024-01-29T10:30:00.000Z",
-    "updated_at": "2024-01-29T10:32:00.000Z",
-}
-EXAMPLE_ITEM = {
-    name: value
-    for name, value in EXAMPLE_DETAIL.items()
-    if name not in ("summary", "key_phrases", "recording_url", "metadata", "updated_at")
-}
-EXAMPLE_PAGE = {"total": 1250, "skip": 0, "limit": 50, "items": [EXAMPLE_ITEM]}
-EXAMPLE_REPORT = {"received": 1, "created": 1, "duplicates": 0, "rejected": 0, "errors": []}

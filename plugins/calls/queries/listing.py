@@ -1,0 +1,105 @@
+"""SQL that finds call logs: pages of the list, their total, and the export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from plugins.calls.queries.calls import DETAIL_COLUMNS, ITEM_COLUMNS
+from voicera import Connection
+
+OPERATORS = {
+    "owner_id": "owner_id = {}",
+    "campaign_id": "campaign_id = {}",
+    "agent_id": "agent_id = {}",
+    "status": "status = {}",
+    "sentiment": "sentiment = {}",
+    "phone_number": "phone_number = {}",
+    "min_duration": "duration_seconds >= {}",
+    "max_duration": "duration_seconds <= {}",
+    "from_id": "id >= {}",
+    "to_id": "id < {}",
+}
+Conditions = Sequence[tuple[str, Any]]
+
+
+class Values:
+    """The parameters of a statement that is being put together."""
+
+    def __init__(self) -> None:
+        self.all: list[Any] = []
+
+    def add(self, value: object) -> str:
+        """Add a parameter; return its place in the text, such as `$3`."""
+        self.all.append(value)
+        return f"${len(self.all)}"
+
+    def where(self, conditions: Conditions) -> str:
+        """Add the values of conditions, named as in OPERATORS; return them as text."""
+        return " AND ".join(OPERATORS[name].format(self.add(value)) for name, value in conditions)
+
+
+class Rows(NamedTuple):
+    """A page: the total where it was counted, how many items there are, the last one's id if more follow, the JSON."""
+
+    total: int | None
+    size: int
+    next_after: UUID | None
+    items: str
+
+
+# One row more than wanted is read, to see whether there is a next page.
+PAGE = """
+WITH page AS MATERIALIZED (
+    SELECT {item}, left(transcript, 200) AS transcript
+    FROM call_logs WHERE {where} ORDER BY id DESC OFFSET {skip} LIMIT {limit} + 1)
+SELECT {total} AS total, (SELECT count(*) FROM page) AS size,
+    (SELECT id FROM page OFFSET {limit} - 1 LIMIT 1) AS last,
+    (SELECT coalesce('[' || string_agg(row_to_json(item)::text, ',') || ']', '[]')
+     FROM (SELECT * FROM page LIMIT {limit}) AS item) AS items"""
+COUNT = "(SELECT count(*) FROM call_logs WHERE {where})"
+
+
+def count_expression(values: Values, conditions: Conditions) -> str:
+    """An expression that counts what matches, row by row."""
+    return COUNT.format(where=values.where(conditions))
+
+
+async def list_page(
+    connection: Connection, values: Values, total: str, conditions: Conditions, *, skip: int, limit: int
+) -> Rows:
+    """Read a page, newest first; `total` is an expression whose parameters stand in `values` already."""
+    where = values.where(conditions)
+    statement = PAGE.format(
+        item=ITEM_COLUMNS,
+        where=where,
+        skip=f"{values.add(skip)}::bigint",
+        limit=f"{values.add(limit)}::bigint",
+        total=total,
+    )
+    row = await connection.fetchrow(statement, *values.all)
+    assert row is not None
+    more = row["size"] > limit
+    return Rows(row["total"], min(row["size"], limit), row["last"] if more else None, row["items"])
+
+
+KEYED = "SELECT call_id FROM call_keys WHERE owner_id = $1 AND external_id = $2"
+
+
+async def find_key(connection: Connection, owner_id: UUID, external_id: str) -> UUID | None:
+    """The call that has an external id."""
+    found: UUID | None = await connection.fetchval(KEYED, owner_id, external_id)
+    return found
+
+
+EXPORT = """
+SELECT row_to_json(detail)::text AS line, id FROM (
+    SELECT {detail} FROM call_logs WHERE {where} ORDER BY id DESC LIMIT {limit}) AS detail"""
+
+
+async def export_slice(connection: Connection, conditions: Conditions, limit: int) -> list[tuple[str, UUID]]:
+    """The next whole call logs as JSON, newest first, each with its id."""
+    values = Values()
+    statement = EXPORT.format(detail=DETAIL_COLUMNS, where=values.where(conditions), limit=values.add(limit))
+    return [(row["line"], row["id"]) for row in await connection.fetch(statement, *values.all)]

@@ -1,0 +1,1 @@
+"""HTTP of the call logs and their recordings."""
