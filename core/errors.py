@@ -148,6 +148,7 @@ KERNEL_ERRORS: tuple[type[ApiError], ...] = (
     Unauthenticated,
     PermissionDenied,
     BadRequest,
+    RangeNotSatisfiable,
     InvalidFields,
     BodyTooLarge,
     NoSuchRoute,

@@ -205,4 +205,14 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         yield rest
 
 
-__all__ = ["AWAY", "Answered", "ApiClient", "ApiFailed", "Pauses", "Unanswered", "running_url"]
+__all__ = [
+    "AWAY",
+    "IDEMPOTENCY_KEY",
+    "PATIENCE",
+    "Answered",
+    "ApiClient",
+    "ApiFailed",
+    "Pauses",
+    "Unanswered",
+    "running_url",
+]

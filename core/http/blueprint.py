@@ -37,6 +37,7 @@ class Route:
     limit: str | None = "general"
     media: tuple[str, ...] = (JSON,)
     reply_media: str = JSON
+    also_media: tuple[str, ...] = ()
     max_body: int | None = None
     deadline: float | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -86,6 +87,7 @@ class Blueprint:
     Some are for the document alone:
 
     - `also`: further good statuses, each with its meaning, as `{200: "it was there already"}`;
+    - `also_media`: further media types of a good answer, each of them text, where the client has a choice;
     - `bare`: True if a JSON answer is not in the envelope; `request_headers`: request headers, name to meaning
       (`Idempotency-Key`, `If-Match` and `If-None-Match` come of `raises` and `headers`);
     - `streamed_body`: the type of a JSON or NDJSON body that the handler reads itself, `bytes` for any other body;

@@ -90,7 +90,8 @@ class Answers:
             },
         }
         if status not in WITHOUT_BODY:
-            response["content"] = {route.reply_media: self._content(route)}
+            more = {media: {"schema": {"type": "string"}} for media in route.also_media}
+            response["content"] = {route.reply_media: self._content(route), **more}
         return response
 
     def _content(self, route: Route) -> Schema:

@@ -58,7 +58,7 @@ def test_the_first_year_of_all_has_milliseconds_too(moment: datetime) -> None:
 def test_a_time_that_does_not_fit_is_refused(stamp: int) -> None:
     with pytest.raises(ValueError, match="does not fit"):
         uuid7(stamp)
-    with pytest.raises(ValueError, match="out of range"):
+    with pytest.raises(ValueError, match="does not fit"):
         uuid7s([0, stamp])
 
 

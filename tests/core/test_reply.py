@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadRequest, InvalidFields
+from core.http.many import ManyReader
 from core.http.query import decode_query
 from core.http.reply import encode, failure, problem, rfc3339, success
-from core.http.many import ManyReader
 from core.http.validation import decode
 from voicera import UNSET, Fragment, Meta, Page, Struct, UnsetType
 

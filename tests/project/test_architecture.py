@@ -147,6 +147,8 @@ def test_nothing_names_the_workplace() -> None:
     """What the project needs, it contains: no path of a machine, no tracker, no session."""
     words = re.compile(r"/work/|\.library|\bsubagent|farm-bench", re.IGNORECASE)
     kinds = {".py", ".md", ".toml", ".lua", ".yml"}
-    files = [path for path in ROOT.rglob("*") if path.suffix in kinds and ".venv" not in path.parts]
+    files = [
+        path for path in ROOT.rglob("*") if path.suffix in kinds and not path.relative_to(ROOT).parts[0].startswith(".")
+    ]
     files.remove(Path(__file__))
     assert [str(path.relative_to(ROOT)) for path in files if words.search(path.read_text())] == []

@@ -20,7 +20,7 @@ from plugins.calls.commands.progress import err
 from plugins.calls.commands.senders import ByApi, ByDatabase
 from plugins.calls.commands.sources import STDIN, Format, Unreadable
 from plugins.calls.schemas.calls import CallStatus, Sentiment
-from voicera import ApiError, ConfigurationError, Resources, run_with_resources
+from voicera import LOST, ApiError, ConfigurationError, Resources, run_with_resources
 from voicera.client import ApiClient, ApiFailed, Unanswered, running_url
 
 Result = TypeVar("Result")
@@ -50,6 +50,10 @@ def import_calls(
     url: Url = None,
     api_key: ApiKey = None,
     owner: Owner = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave a field out, such as agent_id where calls go to another account. Repeat it for more."),
+    ] = None,
     rejected: Annotated[Path | None, typer.Option(help="Write each rejected row here, as NDJSON.")] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="From the first row, also where an earlier import ended early.")
@@ -69,7 +73,7 @@ def import_calls(
     async def work(sender: Sender) -> Totals:
         job = Import(sender, rejections, restart=restart)
         try:
-            await job.files(files, format_)
+            await job.files(files, format_, drop or [])
         finally:
             rejections.show(job.totals.rejected)
             _summarize(job, time.monotonic() - started)
@@ -162,7 +166,7 @@ def _run(
         raise ConfigurationError("give --api-key (or VOICERA_API_KEY), or --owner EMAIL to go straight to the database")
     try:
         return run_with_resources(open_database) if owner is not None else asyncio.run(open_api())
-    except (Unreadable, ApiFailed, Unanswered, ApiError) as error:
+    except (Unreadable, ApiFailed, Unanswered, ApiError, *LOST) as error:
         err.print(f"[bold red]voicera:[/] {escape(_said(error))}", soft_wrap=True)
     except KeyboardInterrupt:
         err.print("[bold red]voicera:[/] interrupted")
@@ -181,7 +185,9 @@ async def _owner(resources: Resources, owner: str) -> UUID:
 
 
 def _said(error: Exception) -> str:
-    return error.message() if isinstance(error, ApiError) else str(error)
+    if isinstance(error, ApiError):
+        return error.message()
+    return f"the database does not answer ({type(error).__name__})" if isinstance(error, LOST) else str(error)
 
 
 def _summarize(job: Import, seconds: float) -> None:

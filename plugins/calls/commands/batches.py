@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from plugins.calls.commands.readers import rows_of
+from plugins.calls.commands.readers import Row, rows_of
 from plugins.calls.commands.sources import Source
 from plugins.calls.commands.values import to_send
 
@@ -54,7 +54,7 @@ def batches(source: Source, skip: int) -> Iterator[Batch]:
     batch = Batch(skip, skip)
     for row in rows_of(source, skip):
         batch.end += 1
-        _add(batch, row.line, row.value, row.problem)
+        _add(batch, row, source.drop)
         if batch.full:
             batch.read = source.position
             yield batch
@@ -64,10 +64,11 @@ def batches(source: Source, skip: int) -> Iterator[Batch]:
         yield batch
 
 
-def _add(batch: Batch, line: int, value: Any, problem: str) -> None:
+def _add(batch: Batch, row: Row, drop: frozenset[str]) -> None:
+    line, value, problem = row
     if not problem:
         try:
-            sent = to_send(value)
+            sent = to_send(value, drop)
         except ValueError as error:
             problem = str(error)
     if problem:
@@ -93,7 +94,13 @@ async def ahead(items: Iterable[Batch]) -> AsyncIterator[Batch]:
     queue: asyncio.Queue[Batch | _End] = asyncio.Queue(READ_AHEAD)
 
     def put(item: Batch | _End) -> None:
-        asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
+        putting = queue.put(item)
+        try:
+            done = asyncio.run_coroutine_threadsafe(putting, loop)
+        except RuntimeError:  # the loop has been closed
+            putting.close()
+            raise
+        done.result()
 
     def read() -> None:
         end = _End(None)

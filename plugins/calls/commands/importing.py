@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -89,11 +89,14 @@ class Import:
         self.totals = Totals()
         self.fresh = 0
 
-    async def files(self, names: Sequence[str], given: Format | None) -> None:
-        """Import files; raises Unreadable, ApiFailed or Unanswered where one cannot be imported to its end."""
+    async def files(self, names: Sequence[str], given: Format | None, drop: Iterable[str] = ()) -> None:
+        """Import files, without the fields to `drop`.
+
+        Raises Unreadable, or what the sender raises, where one cannot be imported to its end.
+        """
         with progress() as bar:
             for name in names:
-                with opened(name, given) as source:
+                with opened(name, given, frozenset(drop)) as source:
                     await self._file(source, bar)
 
     async def _file(self, source: Source, bar: Progress) -> None:

@@ -70,7 +70,7 @@ def _csv(source: Source, skip: int) -> Iterator[Row]:
     csv.field_size_limit(MOST_ROW)
     text = io.TextIOWrapper(source.stream, "utf-8-sig", newline="")
     try:
-        yield from islice(_csv_rows(source.name, text), skip, None)
+        yield from islice(_csv_rows(source, text), skip, None)
     except csv.Error as error:
         raise Unreadable(f"{source.name}: {error}") from None
     finally:
@@ -78,13 +78,13 @@ def _csv(source: Source, skip: int) -> Iterator[Row]:
             text.detach()  # which else would close it
 
 
-def _csv_rows(name: str, text: io.TextIOWrapper) -> Iterator[Row]:
+def _csv_rows(source: Source, text: io.TextIOWrapper) -> Iterator[Row]:
     first = text.readline()
     # The names of fields hold none of these, so the header says what parts the cells.
     delimiter = max(",;\t", key=first.count)
-    columns = columns_of(next(csv.reader([first], delimiter=delimiter), []))
+    columns = columns_of(next(csv.reader([first], delimiter=delimiter), []), source.drop)
     if isinstance(columns, str):
-        raise Unreadable(f"{name}: {columns}")
+        raise Unreadable(f"{source.name}: {columns}")
     reader = csv.reader(text, delimiter=delimiter)
     line = 2
     for cells in reader:
@@ -177,7 +177,7 @@ def _parquet(source: Source, skip: int) -> Iterator[Row]:
     pyarrow = parquet_library()
     try:
         file = pyarrow.ParquetFile(source.raw)
-        columns = columns_of(file.schema_arrow.names)
+        columns = columns_of(file.schema_arrow.names, source.drop)
         if isinstance(columns, str):
             raise Unreadable(f"{source.name}: {columns}")
         rows = (row for batch in file.iter_batches(batch_size=1000) for row in batch.to_pylist())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +16,8 @@ from plugins.calls.commands.importing import Outcome
 from plugins.calls.commands.position import Totals
 from plugins.calls.schemas.calls import NewCall
 from plugins.calls.service import ingestion
-from voicera import ManyReader, Resources
-from voicera.client import IDEMPOTENCY_KEY, ApiClient, ApiFailed
+from voicera import LOST, ManyReader, Resources, Unavailable
+from voicera.client import IDEMPOTENCY_KEY, PATIENCE, ApiClient, ApiFailed, Pauses
 
 REFUSED = frozenset({400, 413, 422})
 IN_FLIGHT = "REQUEST_005"
@@ -115,5 +116,12 @@ class ByDatabase:
         for place, log in zip(sent.places, sent.values, strict=True):
             if log.external_id is None:
                 log.external_id = f"import-{digest_of(batch.start + place, batch.rows[place])}"
-        report = await ingestion.record_batch(self._resources, self._owner_id, sent, skip=True)
+        pauses = Pauses(PATIENCE)
+        while True:  # with its external ids a batch can be recorded again
+            try:
+                again = replace(sent, values=[*sent.values], places=[*sent.places], errors=[*sent.errors])
+                report = await ingestion.record_batch(self._resources, self._owner_id, again, skip=True)
+                break
+            except (*LOST, Unavailable) as error:
+                await pauses.after(error)
         return outcome(msgspec.to_builtins(report), batch.lines, batch.rows)

@@ -44,13 +44,14 @@ class Unreadable(Exception):
 
 @dataclass(slots=True)
 class Source:
-    """An open file: `stream` gives its bytes decompressed, `raw` those on the disk."""
+    """An open file: `stream` gives its bytes decompressed, `raw` those on the disk; `drop` are fields to leave out."""
 
     name: str
     path: Path | None
     format: Format
     raw: IO[bytes]
     stream: IO[bytes]
+    drop: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int | None:
@@ -72,7 +73,7 @@ def format_of(name: str) -> Format | None:
 
 
 @contextmanager
-def opened(name: str, given: Format | None) -> Iterator[Source]:
+def opened(name: str, given: Format | None, drop: frozenset[str] = frozenset()) -> Iterator[Source]:
     """Open a file, or standard input for `-`; raises Unreadable."""
     found = given or format_of(name) or (Format.ndjson if name == STDIN else None)
     if found is None:
@@ -81,13 +82,22 @@ def opened(name: str, given: Format | None) -> Iterator[Source]:
         raise Unreadable(f"{name}: Parquet can only be read from a plain file")
     with ExitStack() as stack:
         if name == STDIN:
-            yield Source("standard input", None, found, sys.stdin.buffer, sys.stdin.buffer)
+            stdin = _stdin()
+            yield Source("standard input", None, found, stdin, stdin, drop)
             return
         try:
             raw = stack.enter_context(Path(name).open("rb"))
         except OSError as error:
             raise Unreadable(f"{name}: {error.strerror}") from None
-        yield Source(name, Path(name), found, raw, stack.enter_context(_unpacked(name, raw)))
+        yield Source(name, Path(name), found, raw, stack.enter_context(_unpacked(name, raw)), drop)
+
+
+def _stdin() -> IO[bytes]:
+    """Standard input through a file of our own, never closed: a thread may wait in it when the program ends."""
+    try:
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    except OSError:  # what stands for it has no descriptor
+        return sys.stdin.buffer
 
 
 def _unpacked(name: str, raw: IO[bytes]) -> IO[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -19,10 +19,10 @@ INSIDE = METADATA + "."
 Column = tuple[str, str | None]  # the field, and the key within `metadata`
 
 
-def columns_of(names: Sequence[str]) -> list[Column] | str:
-    """The fields that a header names; or, as text, what is wrong with it."""
+def columns_of(names: Sequence[str], drop: Collection[str] = ()) -> list[Column] | str:
+    """The fields that a header names; or, as text, what is wrong with it, but for the fields to `drop`."""
     columns = [_column(name.strip()) for name in names]
-    unknown = sorted({field for field, _ in columns} - {*FIELDS, *READ_ONLY})
+    unknown = sorted({field for field, _ in columns} - {*FIELDS, *READ_ONLY, *drop})
     if unknown:
         return f"unknown columns: {', '.join(map(repr, unknown))} (known: {', '.join(FIELDS)}, {INSIDE}KEY)"
     if len(set(columns)) < len(columns):
@@ -86,11 +86,16 @@ CONVERSIONS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def to_send(value: Any) -> bytes:
-    """A call log as JSON, without what only the service makes and without empty values; raises ValueError."""
+def to_send(value: Any, drop: Collection[str] = ()) -> bytes:
+    """A call log as JSON, without what only the service makes, empty values, and fields to `drop`.
+
+    Raises ValueError for what is no call log.
+    """
     if not isinstance(value, dict):
         raise ValueError("is no JSON object")  # noqa: TRY004  # whatever is wrong with a row is its value
-    sent = {name: item for name, item in value.items() if item is not None and name not in READ_ONLY}
+    sent = {
+        name: item for name, item in value.items() if item is not None and name not in READ_ONLY and name not in drop
+    }
     try:
         return _encode(sent)
     except (OverflowError, TypeError, RecursionError, UnicodeEncodeError) as error:

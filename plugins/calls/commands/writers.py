@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import importlib
 import io
 from collections.abc import Callable
 from datetime import datetime
@@ -91,7 +92,7 @@ class Parquet:
 
     def __init__(self, file: IO[bytes], _rows: int) -> None:
         library = parquet_library()
-        self._arrow: Any = library.pa
+        self._arrow: Any = importlib.import_module("pyarrow")
         self._schema = self._arrow.schema([(name, self._type(name)) for name in TABLE])
         self._writer = library.ParquetWriter(file, self._schema, compression="zstd")
         self._rows: list[dict[str, Any]] = []

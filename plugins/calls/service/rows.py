@@ -10,7 +10,7 @@ import msgspec
 
 from plugins.calls.hookspecs import RecordedCall
 from plugins.calls.schemas.calls import MICROS, CallStatus, Direction, NewCall, Sentiment
-from voicera import encode
+from voicera import Fragment, encode
 
 Row = tuple[Any, ...]
 
@@ -116,7 +116,8 @@ def detail_of(call: RecordedCall, updated_at: datetime) -> bytes:
         "summary": log.summary,
         "key_phrases": log.key_phrases,
         "recording_url": None,
-        "metadata": log.metadata,
+        # Its integers may be of any size, which `encode` refuses.
+        "metadata": None if log.metadata is None else Fragment(msgspec.json.encode(log.metadata)),
         "updated_at": updated_at,
     }
     return encode(resource)

@@ -13,16 +13,19 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from core.settings import Settings
+from core.cli import build_cli
+from core.settings import ConfigurationError, Settings
 from plugins.calls.commands import readers
 from plugins.calls.commands.batches import Batch
 from plugins.calls.commands.exporting import Export, export_calls
@@ -38,24 +41,35 @@ READ_ONLY = {"id", "updated_at", "recording_url"}
 
 
 class Cli:
-    """Runs the command as a program."""
+    """Runs the command: in a thread, or as a program of its own where it opens resources of its own."""
 
     def __init__(self, environ: dict[str, str], folder: Path) -> None:
         self.environ, self.folder = environ, folder
+        self.typer = build_cli()
 
     async def __call__(self, *arguments: str | Path, typed: bytes = b"", **environ: str) -> tuple[int, str, str]:
+        if "--owner" in arguments:
+            return await self.program(*arguments)
+        run = partial(CliRunner().invoke, self.typer, list(map(str, arguments)), input=typed)
+        result = await asyncio.to_thread(run, env={"COLUMNS": "200", **environ})
+        if isinstance(result.exception, ConfigurationError):
+            return ConfigurationError.exit_code, result.stdout, f"voicera: {result.exception}\n"
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.stdout, result.stderr
+
+    async def program(self, *arguments: str | Path) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "voicera",
             *map(str, arguments),
             cwd=Path(__file__).parents[3],
-            env={**os.environ, **self.environ, "COLUMNS": "200", **environ},
-            stdin=asyncio.subprocess.PIPE,
+            env={**os.environ, **self.environ, "COLUMNS": "200"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(typed), 60)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
         return process.returncode or 0, out.decode(), err.decode()
 
     def file(self, name: str, content: str | bytes) -> Path:
@@ -73,6 +87,10 @@ def cli(stack: Settings, tmp_path: Path) -> Cli:
 def through(running: Running, user: Client) -> list[str]:
     """The options that name the service and its user."""
     return ["--url", running.url, "--api-key", user.token or ""]
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def ndjson(calls: list[dict[str, Any]]) -> bytes:
@@ -111,7 +129,7 @@ class TestImport:
         file = cli.file("calls.ndjson", ndjson([call(), call()]))
         code, said, err = await cli("import", "calls", file, "--url", running.url, VOICERA_API_KEY=key.data["key"])
         assert (code, err) == (0, ""), err
-        assert said.startswith("read 2, created 2, duplicates 0, rejected 0, ")
+        assert said.rpartition(", ")[0] == "read 2, created 2, duplicates 0, rejected 0"
         assert (await user.get("/call-logs")).data["total"] == 2
         assert (await neighbour.get("/call-logs")).data["total"] == 0
 
@@ -159,7 +177,7 @@ class TestImport:
         rejected = tmp_path / "rejected.ndjson"
         file = cli.file("calls.csv", text)
         code, said, err = await cli("import", "calls", file, *through, "--rejected", rejected)
-        assert (code, said.partition(", 1")[0].partition(" rows")[0].rpartition(", ")[0]) == (
+        assert (code, said.rpartition(", ")[0]) == (
             1,
             "read 5, created 2, duplicates 0, rejected 3",
         )
@@ -220,6 +238,14 @@ class TestImport:
         assert (code, said.rpartition(", ")[0]) == (1, "read 1,502, created 0, duplicates 1,501, rejected 1")
         assert (await user.get("/call-logs")).data["total"] == 1_501
 
+    async def test_fields_can_be_left_out(self, cli: Cli, user: Client, through: list[str], call: NewCall) -> None:
+        strange = {**call(), "agent_id": "018d54f1-2d40-7c11-8f5e-0242ac120002", "mood": "bad"}
+        text = f"phone_number,status,mood,metadata.x\n{strange['phone_number']},busy,bad,1\n"
+        for file in (cli.file("c.ndjson", ndjson([strange])), cli.file("c.csv", text)):
+            code, said, err = await cli("import", "calls", file, *through, "--drop", "agent_id", "--drop", "mood")
+            assert (code, said.partition(", dup")[0], err) == (0, "read 1, created 1", "")
+        assert {one["agent_id"] for one in await all_of(user)} == {None}
+
     async def test_an_owner_whom_nobody_knows_is_refused(self, cli: Cli, call: NewCall) -> None:
         file = cli.file("calls.ndjson", ndjson([call()]))
         code, _, err = await cli("import", "calls", file, "--owner", "nobody@example.com")
@@ -251,7 +277,7 @@ class TestImport:
             await second.files([str(file)], None)
         assert (second.fresh, second.totals.read, second.totals.created) == (2_500, 4_500, 4_500)
         assert (await user.get("/call-logs")).data["total"] == 4_500
-        assert [path.name for path in tmp_path.iterdir()] == ["calls.ndjson"]
+        assert names(tmp_path) == ["calls.ndjson"]
 
     async def test_a_limit_is_waited_out(self, stack: Settings, call: NewCall, tmp_path: Path) -> None:
         file = tmp_path / "calls.ndjson"
@@ -267,10 +293,11 @@ class TestImport:
 
 
 class TestReaders:
+    @settings(deadline=None, max_examples=60)
     @given(
         st.lists(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner))),
         st.sampled_from([None, 1]),
-        st.integers(1, 9),
+        st.integers(2, 9),
         st.integers(0, 3),
     )
     def test_a_json_array_is_read_in_pieces_of_any_size(
@@ -336,7 +363,7 @@ class TestExport:
         "name", ["out.ndjson", "out.csv", "out.json", "out.ndjson.gz", "out.csv.zst", "out.parquet"]
     )
     async def test_what_was_exported_can_be_imported(
-        self, cli: Cli, running: Running, user: Client, neighbour: Client, call: NewCall, through: list[str], name: str
+        self, cli: Cli, user: Client, neighbour: Client, call: NewCall, name: str
     ) -> None:
         if name.endswith(".parquet"):
             pytest.importorskip("pyarrow")
@@ -347,10 +374,10 @@ class TestExport:
         ]
         assert (await user.post("/call-logs/batch", calls)).status == 201
         file = cli.folder / name
-        code, out, err = await cli("export", "calls", "-o", file, *through)
+        code, out, err = await cli("export", "calls", "-o", file, "--url", user.url, "--api-key", user.token or "")
         assert (code, out) == (0, ""), err
-        assert [path.name for path in cli.folder.iterdir()] == [name]
-        to = ["--url", running.url, "--api-key", neighbour.token or ""]
+        assert names(cli.folder) == [name]
+        to = ("--url", user.url, "--api-key", neighbour.token or "")
         code, out, err = await cli("import", "calls", file, *to)
         assert (code, out.partition(", dup")[0]) == (0, "read 3, created 3"), err
         assert await all_of(neighbour) == await all_of(user)
@@ -395,7 +422,7 @@ class TestExport:
             await export_calls(job, Breaking(client, {}))
             await export_calls(Export(output=str(once), given=None, filters={}, resume=False), FromApi(client, {}))
         assert file.read_bytes() == once.read_bytes()
-        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, once.name])
+        assert sorted(names(tmp_path)) == sorted([name, once.name])
 
     async def test_another_export_is_not_gone_on_with(self, running: Running, user: Client, tmp_path: Path) -> None:
         file = tmp_path / "out.ndjson"

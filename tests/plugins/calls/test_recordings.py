@@ -34,6 +34,8 @@ only_what_is_recorded, stored_objects = kit.only_what_is_recorded, kit.stored_ob
 BYTE_RATE, NOBODYS, WAV = kit.BYTE_RATE, kit.NOBODYS, kit.WAV
 NO_CALL, NO_RECORDING = kit.NO_CALL, kit.NO_RECORDING
 NewCall = Callable[..., dict[str, Any]]
+CHANGES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 255)), max_size=8)
+CUT = st.integers(0, 400)
 ROUTES = [
     ("GET", ""),
     ("GET", f"/{NOBODYS}"),
@@ -104,7 +106,7 @@ class TestUpload:
 
     @pytest.mark.parametrize("announced", [True, False])
     async def test_sizes_around_the_parts_come_back_byte_for_byte(
-        self, roomy: Running, call: NewCall, announced: bool
+        self, roomy: Running, call: NewCall, *, announced: bool
     ) -> None:
         user = await roomy.client.new_user()
         part = 8 << 20
@@ -199,18 +201,29 @@ class TestUpload:
             await only_what_is_recorded(app, user, 1)
 
     @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(changes=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 255)), max_size=8), cut=st.integers(0, 400))
+    @given(changes=CHANGES, cut=CUT)
     async def test_mutated_files_are_taken_or_refused_in_the_one_shape(
         self, roomy: Running, call: NewCall, changes: list[tuple[int, int]], cut: int
     ) -> None:
-        user, call_id = await _fuzzed(roomy, call)
-        file = bytearray(wav(0.02))
-        for at, value in changes:
-            file[at] = value
-        answer = await put(user, call_id, bytes(file[:cut]))
-        assert answer.status in (200, 201, 415, 422), answer.content
-        assert answer.status < 300 or answer.code == "RECORDING_002"
-        assert answer.json.keys() == {"success", "data", "error", "timestamp"}
+        await check_mutated(*await _fuzzed(roomy, call), changes, cut)
+
+    @pytest.mark.chaos
+    @settings(max_examples=5_000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(changes=CHANGES, cut=CUT)
+    async def test_five_thousand_mutated_files_are_taken_or_refused(
+        self, roomy: Running, call: NewCall, changes: list[tuple[int, int]], cut: int
+    ) -> None:
+        await check_mutated(*await _fuzzed(roomy, call), changes, cut)
+
+
+async def check_mutated(user: Client, call_id: str, changes: list[tuple[int, int]], cut: int) -> None:
+    file = bytearray(wav(0.02))
+    for at, value in changes:
+        file[at] = value
+    answer = await put(user, call_id, bytes(file[:cut]))
+    assert answer.status in (200, 201, 415, 422), answer.content
+    assert answer.status < 300 or answer.code == "RECORDING_002"
+    assert answer.json.keys() == {"success", "data", "error", "timestamp"}
 
 
 _FUZZED: dict[str, tuple[Client, str]] = {}
@@ -257,3 +270,15 @@ async def test_a_deleted_recording_is_gone_from_everywhere(running: Running, use
     assert (await user.get(f"/call-logs/{call_id}")).status == 200
     await only_what_is_recorded(running, user, 0)
     assert (await put(user, call_id, wav())).status == 201
+
+
+async def test_a_deleted_call_takes_its_recording_along(running: Running, user: Client, call: NewCall) -> None:
+    call_id, other = await recorded(user, call, wav()), await recorded(user, call, wav(2))
+    url = (await user.get(f"/call-logs/{call_id}")).data["recording_url"]
+    async with user.session.get(url) as response:
+        assert (response.status, await response.read()) == (200, wav())
+    assert (await user.delete(f"/call-logs/{call_id}")).status == 204
+    assert (await user.get(f"/call-recordings/{call_id}")).error == NO_RECORDING
+    assert (await put(user, call_id, wav())).error == NO_CALL
+    assert [item["call_id"] for item in (await user.get("/call-recordings")).data["items"]] == [other]
+    await only_what_is_recorded(running, user, 1)

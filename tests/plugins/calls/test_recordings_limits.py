@@ -136,4 +136,4 @@ async def test_96_mib_up_and_down_take_a_few_mib_of_memory(roomy: Running, call:
     assert received.hexdigest() == expected.hexdigest()
     assert peak.growth < MEMORY
     assert (await user.delete(f"/call-recordings/{call_id}")).status == 204
-    await eventually(lambda: not roomy.resources.background._work)  # noqa: SLF001
+    await eventually(lambda: not roomy.resources.background._work)

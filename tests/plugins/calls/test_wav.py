@@ -45,6 +45,7 @@ def summary(wav: Wav) -> tuple[str, int, int, int, int]:
 
 SECOND = bytes(16_000)
 EXTENSIBLE = struct.pack("<HHI", 22, 24, 4)
+EXTENDED_PCM, EXTENDED_MULAW = (EXTENSIBLE + codec + SUBFORMAT for codec in (b"\1\0", b"\7\0"))
 
 
 @pytest.mark.parametrize(
@@ -57,11 +58,11 @@ EXTENSIBLE = struct.pack("<HHI", 22, 24, 4)
         (fmt(3, 1, 16000, 64), bytes(16000 * 8), ("float", 1, 16000, 64, 1000)),
         (fmt(6, 1, 8000, 8, extra=b"\0\0"), bytes(8000), ("alaw", 1, 8000, 8, 1000)),
         (fmt(7, 2, 8000, 8), bytes(16000), ("mulaw", 2, 8000, 8, 1000)),
-        (fmt(0xFFFE, 8, 16000, 24, extra=EXTENSIBLE + b"\1\0" + SUBFORMAT), bytes(16000 * 24), ("pcm", 8, 16000, 24, 1000)),
-        (fmt(0xFFFE, 1, 8000, 8, extra=EXTENSIBLE + b"\7\0" + SUBFORMAT), bytes(8000), ("mulaw", 1, 8000, 8, 1000)),
+        (fmt(0xFFFE, 8, 16000, 24, extra=EXTENDED_PCM), bytes(16000 * 24), ("pcm", 8, 16000, 24, 1000)),
+        (fmt(0xFFFE, 1, 8000, 8, extra=EXTENDED_MULAW), bytes(8000), ("mulaw", 1, 8000, 8, 1000)),
         (fmt(byte_rate=1), SECOND, ("pcm", 1, 8000, 16, 1000)),
     ],
-)  # fmt: skip
+)
 def test_every_codec_is_read_whatever_the_pieces(
     header: bytes, data: bytes, expected: tuple[str, int, int, int, int]
 ) -> None:
@@ -110,8 +111,8 @@ def test_the_long_forms_are_read(magic: bytes) -> None:
 
 @pytest.mark.parametrize(
     "file",
-    [b"ID3\4" + bytes(100), b"RIFF\0\0\0\0AVI " + bytes(100), b"\0", b"<html>", b"RIFX" + bytes(50), b"OggS" + bytes(50)],
-)  # fmt: skip
+    [b"ID3\4" + bytes(100), b"RIFF\0\0\0\0AVI " + bytes(100), b"\0", b"<html>", b"RIFX" + bytes(50), b"OggS"],
+)
 def test_what_does_not_begin_as_a_wav_file_is_none(file: bytes) -> None:
     with pytest.raises(NotAWav):
         read(file)
@@ -155,7 +156,7 @@ def test_a_broken_file_is_refused(name: str) -> None:
         read(BROKEN[name], 4096)
 
 
-WHOLE = riff(fmt(2 - 1, 2), chunk(b"LIST", b"INFOabc"), chunk(b"data", bytes(64)), chunk(b"LIST", b"INFO"))
+WHOLE = riff(fmt(1, 2), chunk(b"LIST", b"INFOabc"), chunk(b"data", bytes(64)), chunk(b"LIST", b"INFO"))
 
 
 @settings(max_examples=400, deadline=None)

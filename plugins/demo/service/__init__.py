@@ -1,0 +1,1 @@
+"""What the demonstration consists of, and how it is sent."""
