@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from core import __version__
 from core.background import Background
-from core.database import LOST, Connection, Database, in_joined_transaction, rfc3339_sql
+from core.database import LOST, Connection, Database, after_commit, in_joined_transaction, rfc3339_sql
 from core.embedded.datadir import own_dir
 from core.errors import (
     ApiError,
@@ -27,6 +27,7 @@ from core.errors import (
 from core.hookspecs import hookimpl, hookspec
 from core.http.blueprint import Blueprint
 from core.http.conditional import etag, if_match, if_none_match
+from core.http.content import Content
 from core.http.many import Many, ManyReader
 from core.http.metered import metered
 from core.http.paging import Page, PageSize, Paging, Skip
@@ -65,6 +66,7 @@ __all__ = [
     "Blueprint",
     "ConfigurationError",
     "Connection",
+    "Content",
     "Database",
     "FieldError",
     "Fragment",
@@ -94,6 +96,7 @@ __all__ = [
     "Unavailable",
     "UnsetType",
     "__version__",
+    "after_commit",
     "encode",
     "ended_key",
     "etag",

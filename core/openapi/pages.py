@@ -5,16 +5,13 @@ The page is Swagger UI, kept in `assets/`: it loads nothing from elsewhere, and 
 
 from __future__ import annotations
 
-import asyncio
-import gzip
-import hashlib
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 from core.errors import ErrorCatalogue, NoSuchRoute
 from core.http.blueprint import JSON, Blueprint, Route
-from core.http.reply import Reply, encode, raw
+from core.http.content import Content
+from core.http.reply import Reply, encode
 from core.http.request import Request
 from core.openapi.document import build
 from core.security import public
@@ -32,33 +29,6 @@ PAGE_HEADERS = {"Content-Security-Policy": CSP, "Referrer-Policy": "no-referrer"
 CACHING = {"ETag": "Changes with the content.", "Cache-Control": "How long it may be kept."}
 
 blueprint = Blueprint(tag="Documentation")
-
-
-class Content:
-    """Bytes with their type, ETag (RFC 9110, section 8.8.3) and, once asked for, their gzip form."""
-
-    def __init__(self, body: bytes, media: str, caching: str, headers: dict[str, str] | None = None) -> None:
-        self.body = body
-        self.media = media
-        self.digest = hashlib.sha256(body).hexdigest()[:16]
-        self._headers = {"Cache-Control": caching, "Vary": "Accept-Encoding", **(headers or {})}
-
-    @cached_property
-    def packed(self) -> bytes:
-        """The body as gzip (RFC 1952)."""
-        return gzip.compress(self.body, compresslevel=6, mtime=0)
-
-    async def reply(self, request: Request) -> Reply:
-        """Answer with the content: packed for who takes that, 304 for who has it."""
-        packs = "gzip" in _accepted(request.headers.getone("accept-encoding", ""))
-        tag = f'"{self.digest}-gzip"' if packs else f'"{self.digest}"'
-        headers = {**self._headers, "ETag": tag}
-        if _has(request.headers.getone("if-none-match", ""), self.digest):
-            return raw(b"", self.media, 304, headers)
-        if not packs:
-            return raw(self.body, self.media, 200, headers)
-        body = await asyncio.to_thread(lambda: self.packed)  # the first time takes 60 ms for the largest asset
-        return raw(body, self.media, 200, {**headers, "Content-Encoding": "gzip"})
 
 
 class Documents:
@@ -116,15 +86,3 @@ async def asset(request: Request, name: str) -> Reply:
 def _documents(request: Request) -> Documents:
     found: Documents = request.app.ctx.openapi
     return found
-
-
-def _accepted(header: str) -> set[str]:
-    """The codings of Accept-Encoding (RFC 9110, section 12.5.3) that are not refused with `q=0`."""
-    parts = [part.replace(" ", "").lower().partition(";q=") for part in header.split(",")]
-    return {name for name, _, weight in parts if weight.rstrip("0.") != "" or not weight}
-
-
-def _has(header: str, digest: str) -> bool:
-    """Whether If-None-Match names this content, in whatever coding (RFC 9110, section 13.1.2)."""
-    tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
-    return bool(tags & {digest, f"{digest}-gzip", "*"})

@@ -161,7 +161,7 @@ def test_all_workers_killed_ten_times_under_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("loaded", [False, True])
-def test_the_supervisor_killed_five_times(tmp_path: Path, loaded: bool) -> None:  # noqa: FBT001 - pytest passes it
+def test_the_supervisor_killed_five_times(tmp_path: Path, loaded: bool) -> None:
     for round_ in range(5):
         with whole(tmp_path, f"{round_}") as it:
             it.ready()

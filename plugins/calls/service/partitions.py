@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from plugins.calls.queries import partitions as queries
-from voicera import Resources, lowest, milliseconds_of
+from voicera import Resources, after_commit, in_joined_transaction, lowest, milliseconds_of
 
 STATE = "calls.partitions"
 AHEAD = 2
@@ -37,8 +38,11 @@ async def ensure(resources: Resources, months: Iterable[Month]) -> None:
     """Make sure that the partitions of these months exist; costs nothing where they are known to."""
     known: set[Month] = resources.state.setdefault(STATE, set())
     missing = sorted(set(months) - known)
-    if missing:
-        # A task of its own: it must commit on its own, also where the request runs in a transaction already.
+    if missing and in_joined_transaction():
+        # In that transaction: while many requests hold a connection each, none might be free for another one.
+        await _make(resources, missing)
+        after_commit(partial(known.update, missing))
+    elif missing:
         await resources.background.finish("call log partitions", _make(resources, missing))
         known.update(missing)
 

@@ -134,7 +134,7 @@ async def send_and_hang_up(client: Client, data: bytes, seconds: float) -> None:
 async def quiet(app: Running) -> None:
     """Wait until nothing of what has been sent is under way, and every connection is back."""
     pool = app.resources.db.pool
-    await eventually(lambda: not app.resources.background._work and pool.get_idle_size() == pool.get_size())  # noqa: SLF001
+    await eventually(lambda: not app.resources.background._work and pool.get_idle_size() == pool.get_size())
     held = [await pool.acquire(timeout=2) for _ in range(pool.get_max_size())]
     for connection in held:
         assert not connection.is_in_transaction()
@@ -206,7 +206,8 @@ class TestBackendsThatEnd:
 
         pushing = [asyncio.create_task(push(path, size)) for path, size in [(BATCH, 50), (CALLS, 1)] * 4]
         for _ in range(10):
-            await eventually(lambda had=len(sent): len(sent) > had + 100)
+            enough = len(sent) + 100
+            await eventually(lambda enough=enough: len(sent) > enough)
             await end_backends(app, stack)
         over.set()
         await asyncio.gather(*pushing)
@@ -220,8 +221,8 @@ class TestBackendsThatEnd:
 
 async def end_backends(app: Running, stack: Settings) -> None:
     """End every backend of the application's pool."""
-    holders = app.resources.db.pool._holders  # type: ignore[attr-defined]  # noqa: SLF001  # nothing public names them
-    pids = [holder._con.get_server_pid() for holder in holders if holder._con]  # noqa: SLF001
+    holders = app.resources.db.pool._holders  # type: ignore[attr-defined]  # nothing public names them
+    pids = [holder._con.get_server_pid() for holder in holders if holder._con]
     connection = await asyncpg.connect(**connect_options(stack))
     try:
         await connection.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", pids)
