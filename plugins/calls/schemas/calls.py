@@ -51,7 +51,7 @@ ExternalId = Annotated[
     str, Meta(min_length=1, max_length=200, description="The telephony provider's id of the call; unique per owner.")
 ]
 Seconds = Annotated[int, Meta(ge=0, le=31_536_000, description="Whole seconds.")]
-Cost = Annotated[float, Meta(ge=0, le=1_000_000_000, description="Money, exact to a millionth.")]
+Cost = Annotated[float, Meta(ge=0, le=1_000_000, description="Money, exact to a millionth.")]
 Moment = Annotated[datetime, Meta(tz=True)]
 Emotions = Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=32)]
 KeyPhrases = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=100)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -155,9 +155,9 @@ async def months(running: Running) -> None:
 
 
 @pytest.fixture
-async def ledger(running: Running, months: None, user: Client) -> AsyncIterator[Ledger]:
+async def ledger(running: Running, months: None, user: Client) -> Ledger:
     """The ledger of `user`."""
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")  # noqa: T201  # shown where a test fails
     owner_id = UUID(user.user["user"]["id"])
-    yield Ledger(running.resources, owner_id, random.Random(seed), datetime.now(UTC))
+    return Ledger(running.resources, owner_id, random.Random(seed), datetime.now(UTC))

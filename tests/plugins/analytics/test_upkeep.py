@@ -41,7 +41,7 @@ async def test_nothing_is_left_of_calls_that_are_all_deleted(ledger: Any) -> Non
     while ledger.calls:
         await ledger.change(200)
         await rollups.fold_all(ledger.resources)
-    for table in ("call_rollups", "word_rollups", "duration_rollups", "call_deltas"):
+    for table in ("call_rollups", "rollup_chunks", "call_deltas"):
         left = f"SELECT count(*) FROM {table} WHERE owner_id = $1"
         assert await ledger.resources.db.pool.fetchval(left, ledger.owner_id) == 0
 

@@ -1,0 +1,117 @@
+"""The statement that finds where in time a page of calls lies: it descends from stretches to days to hours."""
+# ruff: noqa: S608  # made of constants; every value is a parameter
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from plugins.analytics.cells import total
+from plugins.analytics.periods import DAY, HOUR, SIZES, STRETCH, Span
+from plugins.analytics.queries.reading import Measure, Slice, Values, facts, source_of
+from voicera import Connection, lowest
+
+
+class Found(NamedTuple):
+    """The hour that holds a call, and how many of the matching ones are newer than that hour; None: there is none."""
+
+    hour: int | None
+    newer: int
+
+
+class Sought(NamedTuple):
+    """Where the first and the last call of a page lie; `edge` calls are newer than all whole hours, `calls` in all."""
+
+    first: Found
+    last: Found
+    edge: int
+    calls: int
+    oldest: int | None
+
+
+SEEK = """
+WITH pending AS MATERIALIZED (
+    SELECT fact.hour, sum({fact})::bigint AS calls FROM {facts}
+    WHERE {source.fact} AND fact.hour >= {low} AND fact.hour < {high} GROUP BY 1),
+piece AS MATERIALIZED (
+    SELECT * FROM unnest({levels}::smallint[], {sizes}::integer[], {lows}::integer[], {highs}::integer[])
+        AS piece (level, size, low, high)),
+edge AS MATERIALIZED (SELECT {edge} AS calls),
+blocks AS MATERIALIZED (
+    SELECT level, bucket, sum(calls) AS calls FROM (
+        SELECT piece.level, found.* FROM piece CROSS JOIN LATERAL (
+            SELECT row.bucket, {row} FROM call_rollups AS row WHERE {source.rollup}
+                AND row.level = piece.level AND row.bucket >= piece.low AND row.bucket < piece.high) AS found
+        UNION ALL
+        SELECT level, hour - hour % size, calls FROM pending JOIN piece ON hour >= low AND hour < high
+    ) AS seen (level, bucket, calls) GROUP BY 1, 2 HAVING sum(calls) <> 0),
+reached AS MATERIALIZED (
+    SELECT level, bucket, calls, (SELECT calls FROM edge) + sum(calls) OVER (ORDER BY bucket DESC) AS upto FROM blocks),
+step_2 AS (
+    SELECT place, found.* FROM unnest({places}::bigint[]) AS wanted (place) CROSS JOIN LATERAL (
+        SELECT * FROM reached WHERE upto > place ORDER BY bucket DESC LIMIT 1) AS found),
+{step_1},
+{step_0}
+SELECT edge.calls AS edge, coalesce((SELECT max(upto) FROM reached), edge.calls)::bigint AS calls,
+    (SELECT min(bucket) FROM blocks) AS oldest, wanted.place, step_0.bucket AS hour,
+    (step_0.upto - step_0.calls)::bigint AS newer
+FROM edge CROSS JOIN unnest({places}::bigint[]) WITH ORDINALITY AS wanted (place, number)
+LEFT JOIN step_0 USING (place) ORDER BY wanted.number"""
+
+STEP = """step_{level} AS (
+    SELECT place, found.* FROM step_{above} AS above CROSS JOIN LATERAL (
+        SELECT {level} AS level, bucket, calls, upto FROM (
+            SELECT bucket, calls, above.upto - above.calls + sum(calls) OVER (ORDER BY bucket DESC) AS upto FROM (
+                SELECT bucket, sum(calls) AS calls FROM (
+                    SELECT row.bucket, {row} FROM call_rollups AS row WHERE {source.rollup} AND row.level = {level}
+                        AND row.bucket >= above.bucket AND row.bucket < above.bucket + {size_above}
+                    UNION ALL
+                    SELECT hour - hour % {size}, calls FROM pending
+                    WHERE hour >= above.bucket AND hour < above.bucket + {size_above}
+                ) AS seen (bucket, calls) GROUP BY 1) AS counted) AS reached
+        WHERE upto > place ORDER BY bucket DESC LIMIT 1) AS found
+    WHERE above.level = {above}
+    UNION ALL SELECT * FROM step_{above} AS above WHERE above.level < {above})"""
+
+
+async def seek(connection: Connection, wanted: Slice, cells: Sequence[int] | None, first: int, last: int) -> Sought:
+    """Find the calls with these places among the matching ones, newest first, in the slice's only span."""
+    values, [span] = Values(), wanted.spans
+    source, row = source_of(values, wanted), total(cells, "row")
+    pieces = span.pieces(STRETCH)
+    columns = [[piece.level for piece in pieces], [SIZES[piece.level] for piece in pieces]]
+    columns += [[piece.low for piece in pieces], [piece.high for piece in pieces]]
+    levels, sizes, lows, highs = map(values.add, columns)
+    steps = {
+        f"step_{level}": STEP.format(
+            level=level, above=level + 1, size=SIZES[level], size_above=SIZES[level + 1], source=source, row=row
+        )
+        for level in (DAY, HOUR)
+    }
+    fact = Measure("calls", cells).of_delta()
+    statement = SEEK.format(
+        fact=fact,
+        facts=facts("fact.hour", fact, source.fact),
+        source=source,
+        low=f"{values.add(span.low)}::integer",
+        high=f"{values.add(span.high)}::integer",
+        levels=levels,
+        sizes=sizes,
+        lows=lows,
+        highs=highs,
+        edge=_newest_edge(values, span, source.log, cells),
+        row=row,
+        places=values.add([first, last]),
+        **steps,
+    )
+    rows = await connection.fetch(statement, *values.values)
+    found = [Found(each["hour"], each["newer"] or 0) for each in rows]
+    return Sought(found[0], found[1], rows[0]["edge"], rows[0]["calls"], rows[0]["oldest"])
+
+
+def _newest_edge(values: Values, span: Span, log: str, cells: Sequence[int] | None) -> str:
+    if span.end is None or not span.edges or span.edges[-1][0] < span.end * 3_600_000:
+        return "0::bigint"
+    low, high = (f"{values.add(lowest(bound))}::uuid" for bound in span.edges[-1])
+    counted = Measure("calls", cells).of_log()
+    return f"(SELECT {counted} FROM call_logs AS log WHERE {log} AND log.id >= {low} AND log.id < {high})"

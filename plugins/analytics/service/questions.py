@@ -1,0 +1,94 @@
+"""The answers to what the call logs ask: how many calls match, and where a page of them lies."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from plugins.analytics.cells import numbers
+from plugins.analytics.periods import HOUR_MS, Span, span
+from plugins.analytics.queries import reading, seeking
+from plugins.analytics.queries.reading import Slice
+from plugins.calls.hookspecs import CallQuery, Parameters, Seek
+from voicera import Connection, lowest, milliseconds_of
+
+NOWHERE = Seek(None, lowest(0), 0)
+
+
+def count(query: CallQuery, parameters: Parameters) -> str | None:
+    """An SQL expression for the number of calls that match; None where the rollups do not know."""
+    if query.phone_number is not None or query.external_id is not None:
+        return None
+    wanted = _slice(query)
+    if query.min_duration is None and query.max_duration is None:
+        return reading.count(parameters, wanted, _cells(query))
+    if query.agent_id or query.campaign_id or query.status or query.sentiment:
+        return None
+    return reading.durations(parameters, wanted, query.min_duration, query.max_duration)
+
+
+async def seek(connection: Connection, query: CallQuery, skip: int, limit: int) -> Seek | None:
+    """Where the page lies, to the hour; None where the rollups do not know."""
+    others = (query.phone_number, query.external_id, query.min_duration, query.max_duration)
+    if any(value is not None for value in others):
+        return None
+    wanted = _slice(query)
+    [whole] = wanted.spans
+    low, high = _bounds(query)
+    if whole.empty:  # at most the two edges of an hour or two
+        return Seek(_id(low), _id(high), skip)
+    sought = await seeking.seek(connection, wanted, _cells(query), skip, skip + limit - 1)
+    return _page(sought, whole, (low, high), skip, limit)
+
+
+def _page(sought: seeking.Sought, whole: Span, bounds: tuple[int | None, int | None], skip: int, limit: int) -> Seek:
+    low, high = bounds
+    if skip == 0 or skip < sought.edge:
+        below, before = high, 0
+    elif sought.first.hour is not None:
+        below, before = (sought.first.hour + 1) * HOUR_MS, sought.first.newer
+    elif _has_oldest_edge(whole):
+        return Seek(_id(low), lowest(whole.low * HOUR_MS), skip - sought.calls)
+    else:
+        return NOWHERE
+    if skip + limit <= sought.edge:
+        least = whole.high * HOUR_MS
+    elif sought.last.hour is not None:
+        least = sought.last.hour * HOUR_MS
+    elif low is None and sought.oldest is not None:
+        least = sought.oldest * HOUR_MS
+    else:
+        return Seek(_id(low), _id(below), skip - before)
+    return Seek(lowest(least), _id(below), skip - before)
+
+
+def _has_oldest_edge(whole: Span) -> bool:
+    return whole.start is not None and any(end == whole.start * HOUR_MS for _, end in whole.edges)
+
+
+def _slice(query: CallQuery) -> Slice:
+    return Slice(
+        owner_id=query.owner_id,
+        agent_id=query.agent_id,
+        campaign_id=query.campaign_id,
+        spans=(span(*_bounds(query)),),
+    )
+
+
+def _bounds(query: CallQuery) -> tuple[int | None, int | None]:
+    """The range in milliseconds. Calls carry whole ones, so a bound between two means the later."""
+    start, end = (
+        None if moment is None else milliseconds_of(moment) + (moment.microsecond % 1000 > 0)
+        for moment in (query.start, query.end)
+    )
+    return start, end
+
+
+def _cells(query: CallQuery) -> list[int] | None:
+    if query.status is None and query.sentiment is None:
+        return None
+    statuses = None if query.status is None else [query.status.value]
+    return numbers(statuses, None if query.sentiment is None else [query.sentiment.value])
+
+
+def _id(milliseconds: int | None) -> UUID | None:
+    return None if milliseconds is None else lowest(milliseconds)
