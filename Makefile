@@ -54,4 +54,4 @@ lock: install ## Resolve the lock files anew
 	@echo uv | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header - -o requirements.uv.lock
 
 clean: ## Remove what was installed and built; the data in .voicera stays
-	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf .venv .venv-bench build *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage

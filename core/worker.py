@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         log.close()
         return _refused(error)
     app = build_app(assembly, log=log)
+    _collect_rarely()
     _beat(app, options.beat_fd, options.life_fd)
     app.prepare(
         sock=socket.socket(fileno=options.socket_fd),
@@ -60,6 +62,17 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         log.close()
     return 0
+
+
+def _collect_rarely() -> None:
+    """Let the garbage collector pass over what was made at the start, and look less often at the rest.
+
+    A batch of a thousand calls makes a hundred thousand objects without a cycle among them. With the collector's own
+    thresholds looking through them, again and again, took 40 % of the worker's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _refused(error: Exception) -> int:

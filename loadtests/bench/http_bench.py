@@ -56,9 +56,9 @@ class Result:
         return self.ours.rate / self.bare.rate
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Measure, print a table, write JSON; 1 if a ratio is below its target."""
-    options = _options()
+    options = _options(arguments)
     out = Console()
     with tempfile.TemporaryDirectory(prefix="voicera-bench-") as folder:
         data = Path(folder) / "data"
@@ -158,13 +158,13 @@ def write(path: Path, results: list[Result], options: argparse.Namespace) -> Non
     path.write_text(json.dumps({**conditions, "generator": generator(), "results": figures}, indent=2) + "\n")
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="turns that each side gets")
     parser.add_argument("--seconds", type=float, default=5, help="length of a turn")
     parser.add_argument("--workers", type=int, default=2, help="processes of each side")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench_http.json", help="where the figures go")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def _wrk(url: str, seconds: float, token: str | None) -> Figure:
 async def _own(url: str, seconds: float, token: str | None) -> Figure:
     parts = urlsplit(url)
     headers = f"Authorization: Bearer {token}\r\n" if token else ""
-    head = f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{headers}\r\n".encode()
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    head = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n{headers}\r\n".encode()
     until = time.perf_counter() + seconds
     begin = time.perf_counter()
     found = await asyncio.gather(
