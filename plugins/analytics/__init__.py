@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
-from plugins.analytics import routes
+from plugins.analytics import dashboard, routes
 from plugins.analytics.service import questions, rollups, upkeep
 from plugins.calls.hookspecs import CallQuery, CallsChanged, CallsRecorded, Parameters, Seek
 from voicera import Blueprint, Connection, Resources, hookimpl
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_blueprints() -> Sequence[Blueprint]:
-    return [routes.blueprint]
+    return [routes.blueprint, dashboard.blueprint]
 
 
 @hookimpl

@@ -3,9 +3,10 @@
 import { get, getBlob } from "./api.js";
 import { forCalls } from "./filters.js";
 import { nameOf } from "./figures.js";
-import { count, duration, exactMoney, fill, make, preciseTime, sentence, size, time, words } from "./write.js";
+import { count, duration, exactMoney, fill, make, preciseTime, size, time, words } from "./write.js";
 
 const PAGE = 25;
+const CODECS = { pcm: "PCM", float: "floating point", alaw: "A-law", mulaw: "µ-law" };
 const id = (name) => document.getElementById(name);
 const dialog = id("call");
 let listed = { items: [], total: 0, cursor: null };
@@ -141,7 +142,7 @@ function recording(call, signal) {
   const about = make("span", { class: "quiet" });
   const box = make("div", { class: "recording" }, button, about);
   get(`/call-recordings/${call.id}`, {}, signal).then(
-    (found) => { about.textContent = `${duration(found.duration_seconds)}, ${size(found.size_bytes)}, ${sentence(found.codec)}, ${count(found.sample_rate)} Hz`; },
+    (found) => { about.textContent = `${duration(found.duration_seconds)}, ${size(found.size_bytes)}, ${CODECS[found.codec] ?? found.codec}, ${count(found.sample_rate)} Hz`; },
     () => {}, // playing it will tell what is wrong
   );
   button.addEventListener("click", async () => {

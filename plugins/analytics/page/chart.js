@@ -5,6 +5,10 @@ import { count, dayOf, fill, hourOf, make } from "./write.js";
 
 const HEIGHT = 240;
 const MOST_DAYS = 3650;
+const DAY = 86_400_000;
+const ticks = [{ hour: "2-digit", minute: "2-digit" }, { day: "numeric", month: "short" }, { month: "short", year: "numeric" }].map(
+  (parts) => new Intl.DateTimeFormat(undefined, parts),
+);
 const box = document.getElementById("chart");
 const readout = document.getElementById("chart-readout");
 const table = document.getElementById("chart-table");
@@ -17,7 +21,11 @@ export function source(filters) {
   const range = forAnalytics(filters);
   if (byHour(filters)) return ["/analytics/hourly-calls", range];
   if (filters.days === "all") Object.assign(range, began ? { start_date: began } : { days: MOST_DAYS });
-  if (filters.days === "dates" && !filters.start) range.start_date = tenYearsBefore(filters.end);
+  if (filters.days === "dates") {
+    const last = filters.end ? midnight(filters.end, 1) : Date.now();
+    const first = filters.start ? midnight(filters.start) : 0;
+    range.start_date = new Date(Math.max(first, last - MOST_DAYS * DAY)).toISOString();
+  }
   return ["/analytics/daily-calls", { ...range, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone }];
 }
 
@@ -26,8 +34,8 @@ export function forget() {
   began = "";
 }
 
-/** Show rows of `/analytics/hourly-calls` or `/analytics/daily-calls`. */
-export function show(filters, rows) {
+/** Show rows of `/analytics/hourly-calls` or `/analytics/daily-calls`, of `total` calls in all. */
+export function show(filters, rows, total) {
   const hourly = byHour(filters);
   const open = filters.days === "all" || (filters.days === "dates" && !filters.start);
   const first = open ? Math.max(0, rows.findIndex((row) => row.total_calls > 0)) : 0;
@@ -36,7 +44,10 @@ export function show(filters, rows) {
     total: row.total_calls,
     completed: row.completed_calls,
   }));
-  if (filters.days === "all" && next.length) began = new Date(next[0].at * 1000).toISOString();
+  if (filters.days === "all") {
+    const complete = next.reduce((sum, row) => sum + row.total, 0) >= total; // else calls came in from before
+    began = complete && next.length ? new Date(next[0].at * 1000).toISOString() : "";
+  }
   if (plot !== null && hourly === shown.hourly && JSON.stringify(next) === JSON.stringify(shown.rows)) return;
   const redraw = plot === null || hourly !== shown.hourly || next.length !== shown.rows.length;
   shown = { hourly, rows: next };
@@ -73,8 +84,8 @@ function draw() {
         y: { range: (_, low, high) => [0, Math.max(5, (high ?? 0) * 1.08)] },
       },
       axes: [
-        { ...axis, grid: { show: false }, space: 64 },
-        { ...axis, size: 52, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7], values: (_, ticks) => ticks.map(count) },
+        { ...axis, grid: { show: false }, size: 28, space: 72, values: (_, splits, __, ___, step) => splits.map((at) => tick(at, step)) },
+        { ...axis, size: 52, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7], values: (_, splits) => splits.map(count) },
       ],
       series: [{}, series("total"), series("completed")],
       hooks: { setCursor: [read] },
@@ -107,6 +118,13 @@ function when(row) {
   return shown.hourly ? hourOf(row.at * 1000) : dayOf(row.at * 1000);
 }
 
+// Below the chart: hours where a step is less than a day, but midnight by its date; months where it is more than four weeks.
+function tick(at, step) {
+  const moment = new Date(at * 1000);
+  const kind = step >= 28 * 86_400 ? 2 : step >= 86_400 || moment.getHours() + moment.getMinutes() === 0 ? 1 : 0;
+  return ticks[kind].format(moment);
+}
+
 function tabulate() {
   if (!document.getElementById("chart-details").open) return;
   const busy = shown.rows.filter((row) => row.total > 0).reverse();
@@ -116,8 +134,4 @@ function tabulate() {
 // Colours are asked of elements, since custom properties do not tell which of light-dark() they are.
 function colour(name) {
   return getComputedStyle(document.querySelector(`[data-colour="${name}"]`)).color;
-}
-
-function tenYearsBefore(date) {
-  return new Date(midnight(date, -MOST_DAYS)).toISOString();
 }

@@ -37,19 +37,28 @@ export function showSentiment(found) {
 
 /** Show `/analytics/top-phrases`. */
 export function showPhrases(found) {
+  showWords("phrase", found);
+}
+
+/** Show `/analytics/emotions`. */
+export function showEmotions(found) {
+  showWords("emotion", found);
+}
+
+function showWords(kind, found) {
   const most = Math.max(1, ...found.map((each) => each.count));
-  fill(id("phrases"), ...found.map((each) => {
+  fill(id(`${kind}s`), ...found.map((each) => {
     const row = make(
       "tr",
       {},
-      make("th", { scope: "row" }, make("span", { class: "phrase" }, each.phrase), make("span", { class: "bar", "aria-hidden": "true" })),
+      make("th", { scope: "row" }, make("span", {}, each[kind]), make("span", { class: "bar", "aria-hidden": "true" })),
       make("td", {}, figure(each.count, count(each.count))),
       make("td", {}, figure(each.frequency, percent(each.frequency))),
     );
     row.querySelector(".bar").style.width = `${(100 * each.count) / most}%`;
     return row;
   }));
-  id("no-phrases").hidden = found.length > 0;
+  id(`no-${kind}s`).hidden = found.length > 0;
 }
 
 /** Show `/analytics/agent-performance` or `/analytics/campaign-stats`: `kind` is "agent" or "campaign". */

@@ -3,19 +3,21 @@
 import { get, logIn, logOut, onEnd, session } from "./api.js";
 import * as calls from "./calls.js";
 import * as chart from "./chart.js";
-import { showGroup, showPhrases, showSentiment, showStatistics } from "./figures.js";
+import { showEmotions, showGroup, showPhrases, showSentiment, showStatistics } from "./figures.js";
 import { DAYS, address, forAnalytics, read, same, STATUSES } from "./filters.js";
 import { clockOf, fill, make, sentence } from "./write.js";
 
-const EVERY = 15; // seconds from one refresh to the next: 7 requests, of the 100 a minute that a user has
+const EVERY = 15; // seconds from one refresh to the next: 8 requests, of the 100 a minute that a user has
 const NAMES_EVERY = 300; // seconds for which the names of agents and campaigns are good
-const MOST_NAMES = 500;
+const MOST_NAMES = 200;
 const id = (name) => document.getElementById(name);
 const controls = { agent: id("agent"), campaign: id("campaign"), days: id("days"), start: id("start"), end: id("end"), status: id("status") };
 let filters = read(location.search);
 let names = { of: new Map(), until: 0 };
 let loading = null;
 let timer = 0;
+let due = 0; // when the next refresh may come by itself
+let stale = false; // what is shown is about other calls than those wanted
 
 // --- Log in and out
 
@@ -168,35 +170,43 @@ function stop() {
 
 function later(seconds) {
   clearTimeout(timer);
-  timer = setTimeout(() => { if (!document.hidden) refresh(); }, seconds * 1000);
+  due = Date.now() + seconds * 1000;
+  timer = setTimeout(refreshIfDue, seconds * 1000);
 }
 
-document.addEventListener("visibilitychange", () => { if (!document.hidden && session() !== null) refresh(); });
+// A page that nobody sees asks for nothing; seen again, it catches up.
+function refreshIfDue() {
+  if (!document.hidden && session() !== null && Date.now() >= due) refresh();
+}
+
+document.addEventListener("visibilitychange", refreshIfDue);
 id("refresh").addEventListener("click", () => refresh());
 
-// `anew`: what was shown is about other calls. Otherwise the pages of the list that were asked for stay.
+// `anew`: what is shown is about other calls, and marked so until it is not. Otherwise the pages of the list stay.
 async function refresh({ anew = false } = {}) {
   if (session() === null) return;
   stop();
   loading = new AbortController();
   const { signal } = loading;
   const wanted = filters;
-  id("view").setAttribute("aria-busy", String(anew));
+  stale ||= anew;
+  id("view").setAttribute("aria-busy", String(stale));
   try {
     await learnNames(signal);
     const [statistics, ...rest] = await ask(wanted, signal);
     if (signal.aborted) return;
-    showAll(statistics, rest, wanted, anew);
-    await welcome(statistics, wanted, signal);
+    showAll(statistics, rest, wanted);
+    await welcome(statistics, signal);
+    stale = false;
+    id("view").setAttribute("aria-busy", "false");
     id("updated").textContent = `Updated ${clockOf(Date.now())}`;
     if (id("message").textContent) id("message").textContent = "";
     later(EVERY);
   } catch (problem) {
     if (problem.name === "AbortError" || session() === null) return;
+    stop(); // the other requests need not be answered any more
     tell(problem);
     later(Math.max(EVERY, problem.wait));
-  } finally {
-    if (!signal.aborted) id("view").setAttribute("aria-busy", "false");
   }
 }
 
@@ -207,6 +217,7 @@ function ask(wanted, signal) {
     get("/analytics/calls", range, signal),
     get("/analytics/sentiment", range, signal),
     get("/analytics/top-phrases", { ...range, limit: 10 }, signal),
+    get("/analytics/emotions", { ...range, limit: 5 }, signal),
     get(path, parameters, signal),
     get("/analytics/agent-performance", { ...range, limit: 10 }, signal),
     get("/analytics/campaign-stats", { ...range, limit: 10 }, signal),
@@ -214,18 +225,19 @@ function ask(wanted, signal) {
   ]);
 }
 
-function showAll(statistics, [sentiment, phrases, series, agents, campaigns, page], wanted, anew) {
+function showAll(statistics, [sentiment, phrases, emotions, series, agents, campaigns, page], wanted) {
   showStatistics(statistics);
   showSentiment(sentiment);
   showPhrases(phrases);
-  chart.show(wanted, series);
+  showEmotions(emotions);
+  chart.show(wanted, series, statistics.total_calls);
   showGroup("agent", agents, wanted, names.of);
   showGroup("campaign", campaigns, wanted, names.of);
-  calls.showFirst(page, !anew, names.of);
+  calls.showFirst(page, !stale, names.of);
 }
 
 // Without calls: either there are none at all, and it says how to push one, or the filters leave none.
-async function welcome(statistics, wanted, signal) {
+async function welcome(statistics, signal) {
   const nothing = statistics.total_calls === 0;
   const none = nothing && (await get("/call-logs", { limit: 1 }, signal)).total === 0;
   id("welcome").hidden = !none;
@@ -235,12 +247,20 @@ async function welcome(statistics, wanted, signal) {
 
 async function learnNames(signal) {
   if (Date.now() < names.until) return;
-  const [agents, campaigns] = await Promise.all(["/agents", "/campaigns"].map((path) => get(path, { limit: MOST_NAMES }, signal)));
+  const [agents, campaigns] = await Promise.all(["/agents", "/campaigns"].map((path) => listNames(path, signal)));
   const of = new Map([...agents.items, ...campaigns.items].map((each) => [each.id, each.name]));
   names = { of, until: Date.now() + NAMES_EVERY * 1000 };
   offer(controls.agent, "Every agent", agents.items);
   offer(controls.campaign, "Every campaign", campaigns.items);
   sync();
+}
+
+// The plugins of agents and campaigns can be taken away; then there are no names.
+function listNames(path, signal) {
+  return get(path, { limit: MOST_NAMES }, signal).catch((problem) => {
+    if (problem.status === 404) return { items: [] };
+    throw problem;
+  });
 }
 
 function offer(select, all, items) {

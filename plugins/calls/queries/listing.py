@@ -53,11 +53,14 @@ class Rows(NamedTuple):
 PAGE = """
 WITH page AS MATERIALIZED (
     SELECT {item}, left(transcript, 200) AS transcript
-    FROM call_logs WHERE {where} ORDER BY id DESC OFFSET {skip} LIMIT {limit} + 1)
+    FROM {source} ORDER BY id DESC OFFSET {skip} LIMIT {limit} + 1)
 SELECT {total} AS total, (SELECT count(*) FROM page) AS size,
     (SELECT id FROM page OFFSET {limit} - 1 LIMIT 1) AS last,
     (SELECT coalesce('[' || string_agg(row_to_json(item)::text, ',') || ']', '[]')
      FROM (SELECT * FROM page LIMIT {limit}) AS item) AS items"""
+WALKED = "call_logs WHERE {where}"
+# OFFSET 0 keeps the order and limit of the page out of the choice of an index.
+GATHERED = "(SELECT * FROM call_logs WHERE {where} OFFSET 0) AS found"
 COUNT = "(SELECT count(*) FROM call_logs WHERE {where})"
 
 
@@ -67,13 +70,23 @@ def count_expression(values: Values, conditions: Conditions) -> str:
 
 
 async def list_page(
-    connection: Connection, values: Values, total: str, conditions: Conditions, *, skip: int, limit: int
+    connection: Connection,
+    values: Values,
+    total: str,
+    conditions: Conditions,
+    *,
+    skip: int,
+    limit: int,
+    gathered: bool = False,
 ) -> Rows:
-    """Read a page, newest first; `total` is an expression whose parameters stand in `values` already."""
-    where = values.where(conditions)
+    """Read a page, newest first; `total` is an expression whose parameters stand in `values` already.
+
+    A page is found by walking along the ids, or with `gathered` by sorting all that match: better for few.
+    """
+    source = (GATHERED if gathered else WALKED).format(where=values.where(conditions))
     statement = PAGE.format(
         item=ITEM_COLUMNS,
-        where=where,
+        source=source,
         skip=f"{values.add(skip)}::bigint",
         limit=f"{values.add(limit)}::bigint",
         total=total,

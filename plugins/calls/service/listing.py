@@ -28,6 +28,7 @@ from voicera import BadRequest, Connection, FieldError, Fragment, Resources, enc
 SOUGHT_FROM = 500  # rows to pass over: from here on asking where the page lies is cheaper
 SPANS = (timedelta(days=35), timedelta(days=400))
 SLICE = 500
+FEW = 2_000  # calls that are sooner sorted than found along an order that is not theirs
 NO_RECORDING = '"recording_url":null'
 MOST_CALLS = 1 << 48  # more than an owner can have, and sums with it still fit
 NO_TOTAL = "NULL::bigint"
@@ -100,15 +101,20 @@ async def _find(
     if query.external_id is not None:
         return await _find_one(connection, query, wanted, after)
     conditions = conditions_of(query)
+    ranged = query.min_duration is not None or query.max_duration is not None
+    few = False
     async for bounds, skip in _guesses(resources, connection, query, wanted, after):
         values = Values()
-        total = await _total(resources, query, values) if wanted.total else NO_TOTAL
+        total = await _total(resources, query, values) if wanted.total or ranged else NO_TOTAL
         here = [*conditions, *bounds, *([("to_id", after)] if after is not None else [])]
-        rows = await listing.list_page(connection, values, total, here, skip=skip, limit=wanted.limit)
+        rows = await listing.list_page(
+            connection, values, total, here, skip=skip, limit=wanted.limit, gathered=ranged and few
+        )
         bounded = any(name == "from_id" for name, _ in bounds)
         whole = rows.size == wanted.limit and (rows.next_after is not None or not bounded)
         if whole or not bounded or (after is None and rows.total is not None and wanted.skip + rows.size >= rows.total):
-            return rows
+            return rows if wanted.total else rows._replace(total=None)
+        few = rows.total is not None and rows.total <= FEW
     raise AssertionError("unreachable: the last guess has no bound")
 
 
