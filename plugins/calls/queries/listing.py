@@ -69,6 +69,12 @@ def count_expression(values: Values, conditions: Conditions) -> str:
     return COUNT.format(where=values.where(conditions))
 
 
+async def count_calls(connection: Connection, values: Values, expression: str) -> int:
+    """What a counting expression gives, whose parameters stand in `values` already."""
+    found: int = await connection.fetchval(f"SELECT {expression}", *values.all)  # made of constants
+    return found
+
+
 async def list_page(
     connection: Connection,
     values: Values,

@@ -32,7 +32,8 @@ FEW = 2_000  # calls that are sooner sorted than found along an order that is no
 NO_RECORDING = '"recording_url":null'
 MOST_CALLS = 1 << 48  # more than an owner can have, and sums with it still fit
 NO_TOTAL = "NULL::bigint"
-INDEXED = ("campaign_id", "agent_id", "status", "sentiment", "min_duration", "max_duration")
+OTHERS = ("campaign_id", "agent_id", "status", "sentiment")
+INDEXED = (*OTHERS, "min_duration", "max_duration")
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -101,33 +102,47 @@ async def _find(
     if query.external_id is not None:
         return await _find_one(connection, query, wanted, after)
     conditions = conditions_of(query)
-    ranged = query.min_duration is not None or query.max_duration is not None
-    few = False
-    async for bounds, skip in _guesses(resources, connection, query, wanted, after):
+    gathered = await _are_few(resources, connection, query)
+    async for bounds, skip in _guesses(resources, connection, query, wanted, after, few=gathered):
         values = Values()
-        total = await _total(resources, query, values) if wanted.total or ranged else NO_TOTAL
+        total = await _total(resources, query, values) if wanted.total else NO_TOTAL
         here = [*conditions, *bounds, *([("to_id", after)] if after is not None else [])]
         rows = await listing.list_page(
-            connection, values, total, here, skip=skip, limit=wanted.limit, gathered=ranged and few
+            connection, values, total, here, skip=skip, limit=wanted.limit, gathered=gathered
         )
         bounded = any(name == "from_id" for name, _ in bounds)
         whole = rows.size == wanted.limit and (rows.next_after is not None or not bounded)
         if whole or not bounded or (after is None and rows.total is not None and wanted.skip + rows.size >= rows.total):
-            return rows if wanted.total else rows._replace(total=None)
-        few = rows.total is not None and rows.total <= FEW
+            return rows
     raise AssertionError("unreachable: the last guess has no bound")
 
 
+async def _are_few(resources: Resources, connection: Connection, query: CallQuery) -> bool:
+    """Whether a range of durations leaves so few calls that sorting them is best: its index knows no order of time."""
+    others = any(getattr(query, name) is not None for name in (*OTHERS, "phone_number"))
+    if others or (query.min_duration is None and query.max_duration is None):
+        return False  # with another filter, counting costs as much as looking
+    values = Values()
+    total = await _total(resources, query, values)
+    return await listing.count_calls(connection, values, total) <= FEW
+
+
 async def _guesses(
-    resources: Resources, connection: Connection, query: CallQuery, wanted: CallListing, after: UUID | None
+    resources: Resources,
+    connection: Connection,
+    query: CallQuery,
+    wanted: CallListing,
+    after: UUID | None,
+    *,
+    few: bool,
 ) -> AsyncIterator[tuple[list[tuple[str, UUID]], int]]:
     """Ranges of ids in which the page may lie, with how many to skip there: from the narrowest to all."""
-    if wanted.skip >= SOUGHT_FROM or sum(getattr(query, name) is not None for name in INDEXED) > 1:
+    if not few and (wanted.skip >= SOUGHT_FROM or sum(getattr(query, name) is not None for name in INDEXED) > 1):
         seek = await _seek(resources, connection, query, wanted, after)
         if seek is not None:
             bounds = [("from_id", seek.lowest), ("to_id", seek.below)]
             yield [(name, bound) for name, bound in bounds if bound is not None], seek.skip
-    elif query.start is None and query.phone_number is None:
+    elif query.start is None and query.phone_number is None and not few:
         for bound in _recent(resources, query, after):
             yield [("from_id", bound)], wanted.skip
     yield [], wanted.skip
