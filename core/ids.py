@@ -58,6 +58,11 @@ def milliseconds_of(moment: datetime) -> int:
     return (moment - EPOCH) // MILLISECOND  # not by way of a float, which is a millisecond off now and then
 
 
+def ceiling_of(moment: datetime) -> int:
+    """The first whole millisecond since 1970 at or after an aware datetime: ids and calls carry whole ones."""
+    return milliseconds_of(moment) + (moment.microsecond % 1000 > 0)
+
+
 def time_of(identifier: UUID) -> datetime:
     """The UTC time in a UUIDv7, to the millisecond."""
     return EPOCH + (identifier.int >> 80) * MILLISECOND

@@ -30,11 +30,12 @@ from core.http.conditional import etag, if_match, if_none_match
 from core.http.content import Content
 from core.http.many import Many, ManyReader
 from core.http.metered import metered
+from core.http.moments import moment_of
 from core.http.paging import Page, PageSize, Paging, Skip
 from core.http.ranges import span_of
 from core.http.reply import Fragment, Reply, encode, raw, reply, rfc3339, streamed
 from core.http.request import Request
-from core.ids import lowest, milliseconds_of, time_of, uuid7, uuid7s
+from core.ids import ceiling_of, lowest, milliseconds_of, time_of, uuid7, uuid7s
 from core.limits import Limit
 from core.ratelimit import ended_key
 from core.resources import Resources, utc_now
@@ -97,6 +98,7 @@ __all__ = [
     "UnsetType",
     "__version__",
     "after_commit",
+    "ceiling_of",
     "encode",
     "ended_key",
     "etag",
@@ -108,6 +110,7 @@ __all__ = [
     "lowest",
     "metered",
     "milliseconds_of",
+    "moment_of",
     "own_dir",
     "public",
     "raw",

@@ -9,7 +9,7 @@ from plugins.analytics.periods import HOUR_MS, Span, span
 from plugins.analytics.queries import reading, seeking
 from plugins.analytics.queries.reading import Slice
 from plugins.calls.hookspecs import CallQuery, Parameters, Seek
-from voicera import Connection, lowest, milliseconds_of
+from voicera import Connection, ceiling_of, lowest
 
 NOWHERE = Seek(None, lowest(0), 0)
 
@@ -76,10 +76,7 @@ def _slice(query: CallQuery) -> Slice:
 
 def _bounds(query: CallQuery) -> tuple[int | None, int | None]:
     """The range in milliseconds. Calls carry whole ones, so a bound between two means the later."""
-    start, end = (
-        None if moment is None else milliseconds_of(moment) + (moment.microsecond % 1000 > 0)
-        for moment in (query.start, query.end)
-    )
+    start, end = (None if moment is None else ceiling_of(moment) for moment in (query.start, query.end))
     return start, end
 
 

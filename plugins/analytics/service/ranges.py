@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
-
-import msgspec
 
 from plugins.analytics.periods import HOUR_MS
 from plugins.analytics.schemas import Filters
-from voicera import BadRequest, FieldError, Meta, milliseconds_of
+from voicera import BadRequest, FieldError, ceiling_of, milliseconds_of, moment_of
 
-LATEST = datetime.max.replace(tzinfo=UTC)
 DAY = timedelta(days=1)
-MILLISECOND = timedelta(milliseconds=1)
 Range = tuple[int | None, int | None]
 
 
@@ -28,8 +23,8 @@ def asked(wanted: Filters, now: datetime) -> Range:
         if wanted.start_date is not None or wanted.end_date is not None:
             raise BadRequest([FieldError(field="days", message="cannot be given with start_date or end_date")])
         return max(0, milliseconds_of(now) // HOUR_MS - 24 * wanted.days) * HOUR_MS, None
-    start = None if wanted.start_date is None else _moment("start_date", wanted.start_date, end=False)
-    return start, None if wanted.end_date is None else _moment("end_date", wanted.end_date, end=True)
+    start = None if wanted.start_date is None else _milliseconds("start_date", wanted.start_date, end=False)
+    return start, None if wanted.end_date is None else _milliseconds("end_date", wanted.end_date, end=True)
 
 
 def bounded(given: Range, now: datetime, days: int, most: int) -> tuple[int, int]:
@@ -75,15 +70,5 @@ def zone_of(name: str) -> ZoneInfo:
         raise BadRequest([FieldError(field="timezone", message="is not a time zone of the IANA database")]) from None
 
 
-def _moment(name: str, text: str, *, end: bool) -> int:
-    """Read a date or an RFC 3339 time. As an end, a date means the end of its day, a time that very millisecond."""
-    try:
-        if len(text) == 10:
-            midnight = datetime.combine(datetime.fromisoformat(text).date(), time(), UTC)
-            return max(0, milliseconds_of(min(midnight, LATEST - DAY) + DAY if end else midnight))
-        moment: datetime = msgspec.convert(text, Annotated[datetime, Meta(tz=True)]).astimezone(UTC)
-        moment = min(moment, LATEST - MILLISECOND) + MILLISECOND if end else moment
-        return max(0, milliseconds_of(moment) + (moment.microsecond % 1000 > 0))
-    except (ValueError, OverflowError, msgspec.ValidationError):
-        message = "is neither a date (2024-01-31) nor an RFC 3339 time (2024-01-31T10:30:00Z)"
-        raise BadRequest([FieldError(field=name, message=message)]) from None
+def _milliseconds(name: str, text: str, *, end: bool) -> int:
+    return max(0, ceiling_of(moment_of(name, text, end=end)))

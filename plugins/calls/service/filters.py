@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
-
-import msgspec
 
 from plugins.calls.hookspecs import CallQuery
 from plugins.calls.schemas.listing import CallFilters
-from voicera import BadRequest, FieldError, Meta, lowest, milliseconds_of
+from voicera import ceiling_of, lowest, moment_of
 
-LATEST = datetime.max.replace(tzinfo=UTC)
-DAY = timedelta(days=1)
-MILLISECOND = timedelta(milliseconds=1)
 COLUMNS = ("campaign_id", "agent_id", "status", "sentiment", "phone_number", "min_duration", "max_duration")
 
 
@@ -30,8 +24,8 @@ def query_of(owner_id: UUID, wanted: CallFilters) -> CallQuery:
         external_id=wanted.external_id,
         min_duration=wanted.min_duration,
         max_duration=wanted.max_duration,
-        start=None if wanted.start_date is None else _moment("start_date", wanted.start_date, end=False),
-        end=None if wanted.end_date is None else _moment("end_date", wanted.end_date, end=True),
+        start=None if wanted.start_date is None else moment_of("start_date", wanted.start_date, end=False),
+        end=None if wanted.end_date is None else moment_of("end_date", wanted.end_date, end=True),
     )
 
 
@@ -40,25 +34,7 @@ def conditions_of(query: CallQuery) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = [("owner_id", query.owner_id)]
     found += [(name, value) for name in COLUMNS if (value := getattr(query, name)) is not None]
     if query.start is not None:
-        found.append(("from_id", lowest(_ceiling(query.start))))
+        found.append(("from_id", lowest(ceiling_of(query.start))))
     if query.end is not None:
-        found.append(("to_id", lowest(_ceiling(query.end))))
+        found.append(("to_id", lowest(ceiling_of(query.end))))
     return found
-
-
-def _ceiling(moment: datetime) -> int:
-    """The first whole millisecond at or after a moment: calls carry whole ones."""
-    return milliseconds_of(moment) + (moment.microsecond % 1000 > 0)
-
-
-def _moment(name: str, text: str, *, end: bool) -> datetime:
-    """Read a date or an RFC 3339 time. As an end, a date means the end of its day, a time that very millisecond."""
-    try:
-        if len(text) == 10:
-            midnight = datetime.combine(datetime.fromisoformat(text).date(), time(), UTC)
-            return min(midnight, LATEST - DAY) + DAY if end else midnight
-        moment: datetime = msgspec.convert(text, Annotated[datetime, Meta(tz=True)]).astimezone(UTC)
-        return min(moment, LATEST - MILLISECOND) + MILLISECOND if end else moment
-    except (ValueError, OverflowError, msgspec.ValidationError):
-        message = "is neither a date (2024-01-31) nor an RFC 3339 time (2024-01-31T10:30:00Z)"
-        raise BadRequest([FieldError(field=name, message=message)]) from None
