@@ -168,6 +168,10 @@ class TestBatch:
         assert await total(user) == 0
 
 
+# The tables that a batch writes to; the folding of rollups in the background has other statements.
+WRITTEN = ("call_keys", "call_logs", "INSERT INTO call_deltas")
+
+
 async def test_a_batch_takes_the_same_round_trips_whatever_its_size(
     running: Running, user: Client, call: NewCall
 ) -> None:
@@ -176,7 +180,7 @@ async def test_a_batch_takes_the_same_round_trips_whatever_its_size(
         for size in (1, 1, 2000):  # the first makes the connection learn the types
             before = len(seen)
             await user.post(BATCH, [call() for _ in range(size)])
-            counts.append([one for one in seen[before:] if "call_" in one])
+            counts.append([one for one in seen[before:] if any(table in one for table in WRITTEN)])
     assert counts[1] == counts[2]
     assert len(counts[1]) <= 3
 
