@@ -66,11 +66,25 @@ class PooledConnection(asyncpg.Connection):
 
     asyncpg resets every setting and lock of a session each time, which was a tenth of a short request. Nothing of
     ours leaves any behind: use `SET LOCAL` and `pg_advisory_xact_lock`. An open transaction is still rolled back.
+
+    Only what was interrupted between the preparing of a statement and its execution is reset: asyncpg ends the first by
+    Flush and not by Sync, so PostgreSQL would go on counting its `statement_timeout`, and cancel whatever comes next.
     """
 
+    _prepares = False
+
+    async def _get_statement(self, *args: Any, **kwargs: Any) -> Any:
+        self._prepares = True
+        found = await super()._get_statement(*args, **kwargs)  # type: ignore[misc]  # asyncpg's own, untyped
+        self._prepares = False
+        return found
+
     def get_reset_query(self) -> str:
-        """Nothing to reset."""
-        return ""
+        """Nothing to reset, or a statement that makes PostgreSQL end the one before."""
+        if not self._prepares:
+            return ""
+        self._prepares = False
+        return "SELECT"
 
 
 @dataclass(frozen=True, slots=True)

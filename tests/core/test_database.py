@@ -14,7 +14,7 @@ import pytest
 from piccolo.columns import Integer
 from piccolo.table import Table
 
-from core.database import Connection, Database, connect_options, open_database
+from core.database import Connection, Database, PooledConnection, connect_options, open_database
 from core.settings import Settings
 from piccolo_conf import DB
 from voicera import Blueprint, Request, hookimpl, public, reply
@@ -272,6 +272,45 @@ async def test_a_read_that_fails_by_itself_is_not_retried(database: Database) ->
     with pytest.raises(asyncpg.DivisionByZeroError):
         await database.reading(work)
     assert attempts[0] == 1
+
+
+async def test_a_request_that_ends_between_prepare_and_execute_leaves_no_timer_to_the_next(own: Settings) -> None:
+    """PostgreSQL counts a statement's time from its Parse on, and asyncpg prepares without a Sync."""
+    resets = await asyncio.to_thread(lambda: asyncio.run(_interrupted(own, times=8)))
+    assert resets > 0, "no cancellation came between the two"
+
+
+async def _interrupted(settings: Settings, *, times: int) -> int:
+    """Cancel queries at the moment when they have been prepared; count the connections that had to be reset.
+
+    On asyncio's own loop, in which the order of callbacks is known: whoever is called after the answer has been read
+    and before its reader wakes up can cancel the reader.
+    """
+    loop, resets = asyncio.get_running_loop(), 0
+
+    class Watched(PooledConnection):
+        def get_reset_query(self) -> str:
+            nonlocal resets
+            query = super().get_reset_query()
+            resets += bool(query)
+            return query
+
+    options = {**connect_options(settings), "server_settings": {"statement_timeout": "200"}}
+    async with asyncpg.create_pool(**options, connection_class=Watched, min_size=1, max_size=1) as pool:
+        for number in range(times):
+            task = asyncio.ensure_future(pool.fetch(f"SELECT {number} AS fresh_{number}"))
+            for _ in range(1 + number % 4):
+                await asyncio.sleep(0)
+
+            def hold_up(task: asyncio.Future[Any] = task) -> None:
+                time.sleep(0.02)  # the answer arrives meanwhile
+                loop.call_soon(lambda: loop.call_soon(task.cancel))
+
+            loop.call_soon(hold_up)
+            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.sleep(0.3)  # longer than a statement may take
+            assert await pool.fetchval("SELECT 1") == 1
+    return resets
 
 
 async def test_a_connections_limits_are_in_force(database: Database) -> None:
