@@ -1,88 +1,56 @@
-"""What users of the service do all day: voice servers push calls in, people look at lists and agents.
+"""What locust runs: the users of one scenario, which LOADTEST_SCENARIO names.
 
-Run it by `make load`, or against a deployment: `locust -f loadtests/locustfile.py --host https://api.example.com`,
-with VOICERA_LOAD_EMAIL and VOICERA_LOAD_PASSWORD of a user there.
+`python -m loadtests` runs it; by hand, with accounts that `python -m loadtests --prepare` has written:
+`LOADTEST_SCENARIO=listing locust -f loadtests/locustfile.py --host https://api.example.com`.
 """
 
 from __future__ import annotations
 
 import os
-import random
-from datetime import UTC, datetime
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
-from locust import FastHttpUser, between, task
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the program `locust` does not look there
 
-CREDENTIALS = {
-    "email": os.environ.get("VOICERA_LOAD_EMAIL", "load@example.com"),
-    "password": os.environ.get("VOICERA_LOAD_PASSWORD", "Correct-Horse-7"),
-}
-STATUSES = ["completed"] * 15 + ["no_answer"] * 3 + ["busy", "failed"]
-BATCH = 50
-chance = random.Random()
+from locust import events
+from locust.runners import WorkerRunner
 
+from loadtests.figures import figures_of
+from loadtests.scenarios import SCENARIOS
+from loadtests.scenarios.base import ledger, world
 
-class Caller(FastHttpUser):
-    """Logs in once, and sends its token with every request."""
-
-    abstract = True
-    wait_time = between(0.05, 0.5)
-
-    def on_start(self) -> None:
-        """Log in."""
-        with self.rest("POST", "/auth/login", json=CREDENTIALS) as answer:
-            self.authorization = {"Authorization": f"Bearer {answer.js['data']['token']}"}
-
-    def get(self, path: str, name: str) -> None:
-        """Send a GET; an error answer counts as a failure."""
-        self.client.get(path, headers=self.authorization, name=name)
+_scenario = os.environ.get("LOADTEST_SCENARIO") or "day"
+if _scenario not in SCENARIOS:
+    raise SystemExit(f"LOADTEST_SCENARIO is {_scenario}; there are: {', '.join(SCENARIOS)}")
+for _user, _weight in SCENARIOS[_scenario].items():
+    _user.weight = _weight
+    globals()[_user.__name__] = _user  # locust takes the users that it finds here
+del _user
 
 
-class VoiceServer(Caller):
-    """Pushes in the calls that it made."""
-
-    weight = 1
-
-    @task
-    def push(self) -> None:
-        """Send a batch."""
-        self.client.post(
-            "/call-logs/batch", json=[call() for _ in range(BATCH)], headers=self.authorization, name="push 50 calls"
-        )
+@events.test_start.add_listener
+def begin(environment: Any, **_: Any) -> None:
+    """Note when the day began."""
+    world.began = time.monotonic()
 
 
-class Dashboard(Caller):
-    """Looks at calls and agents."""
-
-    weight = 4
-
-    @task(5)
-    def newest(self) -> None:
-        """Look at the newest calls."""
-        self.get("/call-logs?limit=50", "newest calls")
-
-    @task(2)
-    def completed(self) -> None:
-        """Look at those that ended well."""
-        self.get("/call-logs?status=completed&limit=50", "completed calls")
-
-    @task(3)
-    def agents(self) -> None:
-        """Look at the agents."""
-        self.get("/agents", "agents")
+@events.report_to_master.add_listener
+def report(client_id: str, data: dict[str, Any], **_: Any) -> None:
+    """Send the master what was acknowledged."""
+    data["ledger"] = ledger.report()
 
 
-def call() -> dict[str, Any]:
-    """A call that ended just now."""
-    status = chance.choice(STATUSES)
-    return {
-        "external_id": f"load-{chance.getrandbits(96):024x}",
-        "phone_number": f"+1{chance.randint(201, 989)}55501{chance.randint(0, 99):02d}",
-        "status": status,
-        "duration_seconds": int(chance.expovariate(1 / 150)) if status == "completed" else 0,
-        "sentiment": chance.choice(["positive", "neutral", "negative"]) if status == "completed" else None,
-        "key_phrases": ["billing issue"] if chance.random() < 0.3 else [],
-        "transcript": "Agent: Hello, how can I help you? " * 8,
-        "cost": round(chance.random(), 4),
-        "created_at": datetime.now(UTC).isoformat(),
-    }
+@events.worker_report.add_listener
+def receive(client_id: str, data: dict[str, Any], **_: Any) -> None:
+    """Add what a worker sent."""
+    ledger.add(data["ledger"])
+
+
+@events.quitting.add_listener
+def write(environment: Any, **_: Any) -> None:
+    """Write the figures where the caller wants them."""
+    path = os.environ.get("LOADTEST_FIGURES")
+    if path and not isinstance(environment.runner, WorkerRunner):
+        Path(path).write_bytes(figures_of(environment, ledger))

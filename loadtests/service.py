@@ -25,11 +25,11 @@ LOG_TAIL = 4000
 
 
 @contextlib.contextmanager
-def service(data: Path, workers: int) -> Iterator[str]:
-    """Run `voicera serve` on a fresh data directory; yield its URL."""
+def service(data: Path, workers: int, log: Path | None = None) -> Iterator[str]:
+    """Run `voicera serve` on a fresh data directory; yield its URL. `log` is where its log is kept."""
     port = free_port()
     command = [*voicera(), "serve", "--port", str(port), "--workers", str(workers), "--data-dir", str(data)]
-    with child([*command], environment=GENEROUS) as process:
+    with child([*command], environment=GENEROUS, log_to=log) as process:
         url = f"http://127.0.0.1:{port}"
         until = time.monotonic() + START_SECONDS
         while True:
@@ -44,13 +44,17 @@ def service(data: Path, workers: int) -> Iterator[str]:
 
 @contextlib.contextmanager
 def child(
-    command: list[str], *, environment: dict[str, str] | None = None, keep: int | None = None
+    command: list[str],
+    *,
+    environment: dict[str, str] | None = None,
+    keep: int | None = None,
+    log_to: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program without the settings of whoever calls, and show the end of its log if something goes wrong."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VOICERA_")}
     kept = (keep,) if keep is not None else ()
     # A file: the reader of a pipe would take part of the machine.
-    with tempfile.TemporaryFile() as log:
+    with log_to.open("wb+") if log_to else tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command, cwd=ROOT, env={**clean, **(environment or {})}, pass_fds=kept, stdout=log, stderr=log
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -10,15 +11,17 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from loadtests.bench import http_bench, ingestion, listing, profile, singles
+from loadtests.bench import analytics, folding, hooks, http_bench, ingestion, limits, listing, page, profile, singles
 from loadtests.bench.calls import Owner, lines_of, make_calls, make_owner
 from loadtests.bench.client import post_all
-from loadtests.bench.load import generator
+from loadtests.bench.machine import conditions
 from loadtests.bench.results import Results
 from loadtests.bench.stack import Stack, environment_of_others, started
 from loadtests.service import ROOT
 
-PARTS = ("http", "ingestion", "singles", "listing", "profile")
+PARTS = ("http", "limits", "ingestion", "singles", "hooks", "folding", "listing", "analytics", "profile")
+ON_TEMPLATE = {"limits", "ingestion", "singles", "hooks", "folding", "profile"}
+WITH_OTHERS = {"ingestion", "listing", "analytics"}
 OWNER = "bench"
 WIDTH = 120
 
@@ -27,34 +30,52 @@ def main() -> int:
     """Run the parts that are wanted; 1 if a target is missed."""
     options = _options()
     quick = options.quick
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is ended, and removed
     out = Console()
     out.width = max(out.width, WIDTH)
-    results = Results(out, options.json, generator=generator(), quick=quick)
+    paths = [options.json] if quick or options.no_page else [options.json, page.FIGURES]
+    results = Results(out, paths, conditions())
     began = time.monotonic()
-    if set(options.parts) & {"ingestion", "listing"}:
+    if set(options.parts) & WITH_OTHERS:
         environment_of_others()
-    code = http_bench.main(["--rounds", "1", "--seconds", "1"] if quick else []) if "http" in options.parts else 0
-    if set(options.parts) - {"http"}:
-        with started() as stack:
-            _on_stack(results, stack, options)
-    results.say(f"took {time.monotonic() - began:.0f} s")
-    return max(code, results.finish())
+    try:
+        if "http" in options.parts:
+            http_bench.run(results, rounds=1 if quick else options.rounds, seconds=1 if quick else 3)
+        if set(options.parts) - {"http"}:
+            with started() as stack:
+                _on_stack(results, stack, options)
+    finally:
+        results.say(f"took {time.monotonic() - began:.0f} s")
+        if page.FIGURES in paths:  # also where a later part failed: the page shows the figures that are stored
+            page.write()
+            results.say(f"wrote {page.PAGE} and {page.PLOT}")
+    return results.finish()
 
 
 def _on_stack(results: Results, stack: Stack, options: argparse.Namespace) -> None:
     quick, rounds = options.quick, 1 if options.quick else options.rounds
-    if set(options.parts) & {"ingestion", "singles", "profile"}:
+    if set(options.parts) & ON_TEMPLATE:
         owner = template(stack)
-    if "profile" in options.parts:
-        profile.run(results, stack, owner, batches=20 if quick else 100)
+    if "limits" in options.parts:
+        limits.run(results, stack, owner, rounds=rounds, seconds=1 if quick else 3)
     if "ingestion" in options.parts:
         count = options.calls or (20_000 if quick else 200_000)
         ingestion.run(results, stack, owner, count=count, rounds=rounds)
     if "singles" in options.parts:
         singles.run(results, stack, owner, rounds=rounds, seconds=1 if quick else 4)
+    if "hooks" in options.parts:
+        turns = rounds if quick else rounds * 4  # percents are looked for, and each of the four begins as often
+        hooks.run(results, stack, owner, batches=10 if quick else 50, rounds=turns)
+    if "folding" in options.parts:
+        folding.run(results, stack, owner, batches=10 if quick else 100, rounds=rounds)
+    if "profile" in options.parts:
+        profile.run(results, stack, owner, batches=20 if quick else 100)
     if "listing" in options.parts:
-        sizes = options.sizes or ([1_000, 5_000, 20_000] if quick else [10_000, 100_000, 1_000_000])
+        sizes = options.sizes or ([1_000, 5_000, 20_000] if quick else [10_000, 90_000, 1_000_000])
         listing.run(results, stack, sizes=sizes, rounds=rounds, seconds=1 if quick else 3)
+    if "analytics" in options.parts:
+        sizes = options.sizes or ([1_000, 5_000, 20_000] if quick else analytics.SIZES)
+        analytics.run(results, stack, sizes=sizes, rounds=rounds)
 
 
 def template(stack: Stack) -> Owner:
@@ -76,11 +97,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes and one round: whether it runs, no figures")
     parser.add_argument("--rounds", type=int, default=3, help="turns that each side gets")
     parser.add_argument("--calls", type=int, help="calls to record (200,000)")
-    parser.add_argument("--sizes", type=_sizes, help="sizes of the listed tables (10000,100000,1000000)")
-    parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json", help="where the figures go")
+    parser.add_argument("--sizes", type=_sizes, help="sizes of the tables that are asked: 1000,20000")
+    parser.add_argument("--json", type=Path, help="where the figures go (build/bench.json)")
+    parser.add_argument("--no-page", action="store_true", help="leave docs/benchmarks.md as it is, as --quick does")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if options.sizes and options.sizes != sorted(options.sizes):
+        parser.error("sizes are given from the smallest to the largest")
+    options.json = options.json or ROOT / "build" / ("bench-quick.json" if options.quick else "bench.json")
     return options
 
 

@@ -54,6 +54,10 @@ def build(database_url: str, owner: UUID) -> Sanic[Any, Any]:
     async def empty(_request: Request) -> HTTPResponse:
         return json({})
 
+    @app.get("/health")
+    async def health(_request: Request) -> HTTPResponse:
+        return json({})
+
     @app.get("/agents")
     async def agents(_request: Request) -> HTTPResponse:
         async with app.ctx.pool.acquire() as connection:

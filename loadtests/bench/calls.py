@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import random
-from bisect import bisect
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,8 @@ FILLER = " Agent: May I read your details back to you? User: Yes, please do, and
 WIDTH = 860  # bytes of a call log on the wire, in the mean
 PLANTED = 60  # calls that only a rare filter finds, as many in every table, whatever its size
 RARE_NUMBER = "+15550001111"
+CHUNK = 10_000
+HOUR_MS = 3_600_000
 LONGEST = 7200  # seconds; no other call lasts so long
 COLUMNS = (
     *("owner_id", "id", "external_id", "campaign_id", "agent_id", "phone_number", "direction", "status"),
@@ -62,38 +65,63 @@ def make_owner(url: str, name: str) -> Owner:
 
 def make_calls(owner: Owner, count: int, days: int, *, phrases: bool = True) -> list[Call]:
     """So many calls of the last so many days, oldest first, PLANTED of each rare kind among them."""
-    chance = random.Random(count)
+    return [call for chunk in chunks_of(owner, count, days, phrases=phrases) for call in chunk]
+
+
+def chunks_of(owner: Owner, count: int, days: int, *, phrases: bool = True, size: int = CHUNK) -> Iterator[list[Call]]:
+    """The same calls in chunks of `size`, each made when it is asked for: millions of them are never there at once."""
+    # One for each, so that the size of a chunk makes no difference.
+    who, what, when = (random.Random(f"{count} {name}") for name in ("who", "what", "when"))
     pool = _conversations(phrases=phrases)
-    moments = sorted(_moments(chance, count, days))
-    weights = [1 / (place + 1) for place in range(CAMPAIGNS)]
-    campaigns = chance.choices(owner.campaigns, weights, k=count)
-    calls = [
-        {
-            **conversation,
-            "external_id": f"CA{number:010x}{count:x}",
-            "campaign_id": campaign,
-            "agent_id": agent,
-            "created_at": moment,
-        }
-        for number, (conversation, (campaign, agent), moment) in enumerate(
-            zip(chance.choices(pool, k=count), campaigns, moments, strict=True)
-        )
+    planted = _planted(owner, count)
+    weights = list(accumulate(1 / (place + 1) for place in range(CAMPAIGNS)))
+    moments = _moments(when, count, days)
+    for start in range(0, count, size):
+        here = list(islice(moments, min(size, count - start)))
+        campaigns = who.choices(owner.campaigns, cum_weights=weights, k=len(here))
+        talks = what.choices(pool, k=len(here))
+        calls = [
+            {
+                **conversation,
+                "external_id": external_id(count, number),
+                "campaign_id": campaign,
+                "agent_id": agent,
+                "created_at": moment,
+            }
+            for number, conversation, (campaign, agent), moment in zip(
+                range(start, start + len(here)), talks, campaigns, here, strict=True
+            )
+        ]
+        for number in range(start, start + len(here)):
+            if number in planted:
+                calls[number - start].update(planted[number])
+        yield calls
+
+
+def external_id(count: int, number: int) -> str:
+    """The external id of one of `count` calls."""
+    return f"CA{number:010x}{count:x}"
+
+
+@cache
+def common_number() -> str:
+    """The phone number that stands in the most calls."""
+    [(number, _)] = Counter(call["phone_number"] for call in _conversations(phrases=True)).most_common(1)
+    return str(number)
+
+
+def _planted(owner: Owner, count: int) -> dict[int, Call]:
+    """What to change in which calls, evenly spread over time, so that each rare filter finds PLANTED of them."""
+    step = count / PLANTED
+    # The busiest campaign, and an agent who has nothing to do with it.
+    stranger = {"campaign_id": owner.campaigns[0][0], "agent_id": owner.agents[-1], "status": "busy"}
+    kinds: list[tuple[float, Call]] = [
+        (0.1, {"status": "queued", "duration_seconds": 0, "cost": 0.0, "sentiment": None}),
+        (0.3, stranger),
+        (0.5, {"duration_seconds": LONGEST}),
+        (0.7, {"phone_number": RARE_NUMBER}),
     ]
-    _plant(calls, owner)
-    return calls
-
-
-def _plant(calls: list[Call], owner: Owner) -> None:
-    """Change some calls, evenly spread over time, so that each rare filter finds PLANTED of them."""
-    step = len(calls) / PLANTED
-    for number in range(PLANTED):
-        queued, other, long, caller = (calls[int((number + part) * step)] for part in (0.1, 0.3, 0.5, 0.7))
-        queued.update(status="queued", duration_seconds=0, cost=0.0)
-        queued.pop("sentiment", None)
-        # The busiest campaign, and an agent who has nothing to do with it.
-        other.update(campaign_id=owner.campaigns[0][0], agent_id=owner.agents[-1], status="busy")
-        long.update(duration_seconds=LONGEST)
-        caller.update(phone_number=RARE_NUMBER)
+    return {int((number + part) * step): kind for number in range(PLANTED) for part, kind in kinds}
 
 
 def lines_of(calls: list[Call]) -> list[bytes]:
@@ -156,18 +184,16 @@ def _conversations(*, phrases: bool) -> list[Call]:
     return made
 
 
-def _moments(chance: random.Random, count: int, days: int) -> list[datetime]:
-    """Moments of the last days: office hours are busy, Sundays are quiet."""
-    end = datetime.now(UTC) - timedelta(minutes=1)
-    today = end.replace(hour=0, minute=0, second=0, microsecond=0)
-    dates = [today - timedelta(days=back) for back in range(days)]
-    busy = list(accumulate(1.0 if date.weekday() < 5 else 0.25 for date in dates))
+def _moments(chance: random.Random, count: int, days: int) -> Iterator[datetime]:
+    """Moments of the last full days, in order: office hours are busy, Sundays are quiet."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    dates = [today - timedelta(days=back) for back in range(days, 0, -1)]
+    until = list(accumulate(1.0 if date.weekday() < 5 else 0.25 for date in dates))
     hours = list(accumulate(_example().HOURS))
-    found: list[datetime] = []
-    while len(found) < count:
-        day = dates[bisect(busy, chance.random() * busy[-1])]
-        hour = bisect(hours, chance.random() * hours[-1])
-        moment = day + timedelta(hours=hour, milliseconds=chance.randrange(3_600_000))
-        if moment < end:
-            found.append(moment)
-    return found
+    done = 0
+    for date, share in zip(dates, until, strict=True):
+        upto = round(count * share / until[-1])
+        chosen = chance.choices(range(24), cum_weights=hours, k=upto - done)
+        for milliseconds in sorted(hour * HOUR_MS + int(chance.random() * HOUR_MS) for hour in chosen):
+            yield date + timedelta(milliseconds=milliseconds)
+        done = upto

@@ -1,23 +1,23 @@
 """A service as many would write it: FastAPI, pydantic and SQLAlchemy's asyncio, on the same tables as ours.
 
-No token, no limits, no duplicates, no rollups: it inserts, and lists with a counted total. It runs in an environment
-of its own (`.venv-bench`), by uvicorn with uvloop and httptools, in one process.
+No token, no limits, no duplicates, no rollups: it inserts, lists with a counted total, and aggregates when it is asked.
+It runs in an environment of its own (`.venv-bench`), by uvicorn with uvloop and httptools, in one process.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import uvicorn
 from fastapi import Depends, FastAPI, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import DateTime, Text, func, insert, select
+from sqlalchemy import ColumnElement, DateTime, Text, func, insert, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -107,6 +107,63 @@ class Page(BaseModel):
     items: list[Item]
 
 
+class CallStatistics(BaseModel):
+    """Calls in numbers."""
+
+    total_calls: int
+    completed_calls: int
+    failed_calls: int
+    average_duration: int
+    success_rate: float
+    cost_per_call: float
+
+
+class Sentiments(BaseModel):
+    """How callers felt: calls, and percent of the calls that have a sentiment."""
+
+    positive: int = 0
+    neutral: int = 0
+    negative: int = 0
+    positive_percentage: float = 0
+    neutral_percentage: float = 0
+    negative_percentage: float = 0
+
+
+class Phrase(BaseModel):
+    """A key phrase, how many calls contain it, and what percent of all that is."""
+
+    phrase: str
+    count: int
+    frequency: float
+
+
+def filters(
+    *,
+    owner_id: UUID,
+    agent_id: UUID | None = None,
+    campaign_id: UUID | None = None,
+    days: int | None = None,
+    start_date: AwareDatetime | None = None,
+    end_date: AwareDatetime | None = None,
+) -> list[ColumnElement[bool]]:
+    """The conditions that a query asks for."""
+    found = [CallLog.owner_id == owner_id]
+    if agent_id is not None:
+        found.append(CallLog.agent_id == agent_id)
+    if campaign_id is not None:
+        found.append(CallLog.campaign_id == campaign_id)
+    if days is not None:
+        found.append(CallLog.created_at >= datetime.now(UTC) - timedelta(days=days))
+    if start_date is not None:
+        found.append(CallLog.created_at >= start_date)
+    if end_date is not None:
+        found.append(CallLog.created_at < end_date)
+    return found
+
+
+Filters = Annotated[Sequence[ColumnElement[bool]], Depends(filters)]
+
+
 async def session(request: Request) -> AsyncIterator[AsyncSession]:
     """A session for a request."""
     async with request.app.state.sessions() as made:
@@ -148,6 +205,46 @@ def build(database_url: str) -> FastAPI:
         found = await session.scalars(here.order_by(CallLog.id.desc()).offset(skip).limit(limit))
         items = [Item.model_validate(call) for call in found]
         return Page(total=total or 0, skip=skip, limit=limit, items=items)
+
+    @app.get("/analytics/calls")
+    async def call_statistics(wanted: Filters, session: Session) -> CallStatistics:
+        completed = CallLog.status == "completed"
+        query = select(
+            func.count(),
+            func.count().filter(completed),
+            func.count().filter(CallLog.status.in_(("failed", "no_answer", "busy"))),
+            func.coalesce(func.avg(CallLog.duration_seconds).filter(completed), 0),
+            func.coalesce(func.sum(CallLog.cost_micros), 0),
+        ).where(*wanted)
+        total, good, failed, duration, cost = (await session.execute(query)).one()
+        return CallStatistics(
+            total_calls=total,
+            completed_calls=good,
+            failed_calls=failed,
+            average_duration=round(duration),
+            success_rate=round(100 * good / total, 1) if total else 0,
+            cost_per_call=round(float(cost) / MICROS / total, 2) if total else 0,
+        )
+
+    @app.get("/analytics/sentiment")
+    async def sentiment(wanted: Filters, session: Session) -> Sentiments:
+        felt = CallLog.sentiment
+        query = select(felt, func.count()).where(*wanted, felt.is_not(None)).group_by(felt)
+        found = dict((await session.execute(query)).tuples().all())
+        known = sum(found.values())
+        shares = {f"{word}_percentage": round(100 * count / known, 1) for word, count in found.items()}
+        return Sentiments(**found, **shares)
+
+    @app.get("/analytics/top-phrases")
+    async def top_phrases(wanted: Filters, session: Session, limit: int = 20) -> list[Phrase]:
+        total = await session.scalar(select(func.count()).select_from(CallLog).where(*wanted)) or 0
+        said = select(func.unnest(CallLog.key_phrases).label("phrase")).where(*wanted).subquery()
+        count = func.count()
+        query = select(said.c.phrase, count).group_by(said.c.phrase).order_by(count.desc(), said.c.phrase).limit(limit)
+        return [
+            Phrase(phrase=phrase, count=number, frequency=round(100 * number / total, 1))
+            for phrase, number in await session.execute(query)
+        ]
 
     return app
 

@@ -6,28 +6,25 @@ the load: what counts is the ratio of the medians, not the figures.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
-import os
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import UUID
 
-from rich.console import Console
-from rich.table import Table
-
-from loadtests.bench.load import CONNECTIONS, Figure, generator, press
+from loadtests.bench.load import CONNECTIONS, Figure, press
+from loadtests.bench.results import Claim, Grid, Results
+from loadtests.bench.stack import Program, wait_for
 from loadtests.service import ROOT, child, post, service, voicera
 
 AGENTS = 10
 WARM_UP_SECONDS = 2
+WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +53,27 @@ class Result:
         return self.ours.rate / self.bare.rate
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure, print a table, write JSON; 1 if a ratio is below its target."""
-    options = _options(arguments)
-    out = Console()
+def run(results: Results, *, rounds: int, seconds: float) -> None:
+    """Measure on a service of its own, print, claim."""
     with tempfile.TemporaryDirectory(prefix="voicera-bench-") as folder:
         data = Path(folder) / "data"
-        with service(data, options.workers) as url:
+        with service(data, WORKERS) as url:
             token, owner = fill(url)
-            with bare(database_url(data), owner, options.workers) as other:
+            with bare(database_url(data), owner, WORKERS) as other:
                 pairs = [
-                    Pair("GET /health", f"{url}/health", f"{other}/empty", 0.7),
-                    Pair("GET /agents", f"{url}/agents", f"{other}/agents", 0.5, token),
+                    Pair("GET /health", f"{url}/health", f"{other.url}/empty", 0.7),
+                    Pair("GET /agents", f"{url}/agents", f"{other.url}/agents", 0.5, token),
                 ]
-                results = [measure(pair, options.rounds, options.seconds) for pair in pairs]
-    show(out, results, options)
-    write(options.json, results, options)
-    return 0 if all(result.ratio >= result.target for result in results) else 1
+                found = [measure(pair, rounds, seconds) for pair in pairs]
+    title = f"{WORKERS} workers each, {CONNECTIONS} connections"
+    columns = ("", "requests/s", "p50 ms", "p99 ms", "bare", "p50 ms", "p99 ms", "ours is")
+    shown = Grid(title, columns)
+    for result in found:
+        sides = [text for side in (result.ours, result.bare) for text in _texts(side)]
+        shown.add(result.name, *sides, f"{result.ratio:.2f} x")
+    figures = {result.name: {"ours": asdict(result.ours), "bare": asdict(result.bare)} for result in found}
+    claims = [Claim(f"{result.name}, of bare Sanic", result.ratio, at_least=result.target) for result in found]
+    results.add("http", figures, claims, [shown])
 
 
 def measure(pair: Pair, rounds: int, seconds: float) -> Result:
@@ -93,15 +94,17 @@ def median(figures: list[Figure]) -> Figure:
 
 
 @contextlib.contextmanager
-def bare(database: str, owner: UUID, workers: int) -> Iterator[str]:
-    """Run the bare application, one process a worker on one listening socket; yield its URL."""
+def bare(database: str, owner: UUID, workers: int) -> Iterator[Program]:
+    """Run the bare application, one process a worker on one listening socket; yield its URL and its first process."""
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=4096))
         descriptor = listening.fileno()
         command = [sys.executable, "-m", "loadtests.bench.bare", "--socket-fd", str(descriptor)]
-        for _ in range(workers):
-            stack.enter_context(child([*command, "--database-url", database, "--owner", str(owner)], keep=descriptor))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        command += ["--database-url", database, "--owner", str(owner)]
+        processes = [stack.enter_context(child(command, keep=descriptor)) for _ in range(workers)]
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        wait_for(f"{url}/health", processes[0])
+        yield Program(url, processes[0].pid)
 
 
 def fill(url: str) -> tuple[str, UUID]:
@@ -127,45 +130,5 @@ def database_url(data: Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, cwd=ROOT).stdout.strip()
 
 
-def show(out: Console, results: list[Result], options: argparse.Namespace) -> None:
-    """Print the table."""
-    title = f"{options.workers} workers, {CONNECTIONS} connections, {os.cpu_count()} cores shared with {generator()}"
-    table = Table("", "requests/s", "p50 ms", "p99 ms", "bare", "p50 ms", "p99 ms", "ratio", "target", title=title)
-    for result in results:
-        colour = "green" if result.ratio >= result.target else "red"
-        sides = [f"{value:,.{digits}f}" for side in (result.ours, result.bare) for value, digits in _digits(side)]
-        table.add_row(result.name, *sides, f"[{colour}]{result.ratio:.2f}[/]", f"{result.target:.2f}")
-    out.print(table, width=max(out.width, 110))
-
-
-def _digits(side: Figure) -> list[tuple[float, int]]:
-    return [(side.rate, 0), (side.p50, 1), (side.p99, 1)]
-
-
-def write(path: Path, results: list[Result], options: argparse.Namespace) -> None:
-    """Write the figures where programs can read them."""
-    sides = ("ours", "bare")
-    figures = {
-        result.name: {
-            **{side: {name: getattr(getattr(result, side), name) for name in ("rate", "p50", "p99")} for side in sides},
-            "ratio": round(result.ratio, 3),
-            "target": result.target,
-        }
-        for result in results
-    }
-    conditions = {"workers": options.workers, "connections": CONNECTIONS, "cores": os.cpu_count()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**conditions, "generator": generator(), "results": figures}, indent=2) + "\n")
-
-
-def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="turns that each side gets")
-    parser.add_argument("--seconds", type=float, default=5, help="length of a turn")
-    parser.add_argument("--workers", type=int, default=2, help="processes of each side")
-    parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench_http.json", help="where the figures go")
-    return parser.parse_args(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _texts(side: Figure) -> tuple[str, str, str]:
+    return f"{side.rate:,.0f}", f"{side.p50:.1f}", f"{side.p99:.1f}"

@@ -22,7 +22,7 @@ import uvloop
 from loadtests.bench import calls as made
 from loadtests.bench.calls import COLUMNS, Owner
 from loadtests.bench.client import Post, post_all
-from loadtests.bench.results import Claim, Results, alternate, middle, table
+from loadtests.bench.results import Claim, Grid, Results, alternate, middle
 from loadtests.bench.stack import Memory, Program, Stack
 
 TEMPLATE = "bench_template"
@@ -185,15 +185,14 @@ def _report(results: Results, contestants: list[Contestant], found: list[list[Ro
     rates = {one.name: middle([each.rate for each in rounds]) for one, rounds in zip(contestants, found, strict=True)}
     memory = {one.name: max(each.memory for each in rounds) for one, rounds in zip(contestants, found, strict=True)}
     title = f"Ingestion: {count:,} calls in batches of {BATCH:,} by {CLIENTS} clients, one process each"
-    shown = table(title, "", "rows/s", "lowest", "highest", "of COPY", "CPU ms/1,000", "PostgreSQL's", "MiB")
+    shown = Grid(title, ("", "rows/s", "lowest", "highest", "of COPY", "CPU ms/1,000", "PostgreSQL's", "MiB, most"))
     copy = rates["raw asyncpg COPY"]
     for one, rounds in zip(contestants, found, strict=True):
         beside = rates["raw asyncpg COPY, out of order"] if "out of order" in one.name else copy
         extremes = [f"{pick(each.rate for each in rounds):,.0f}" for pick in (min, max)]
         cpu = [f"{middle([getattr(each, which) for each in rounds]):.1f}" for which in ("own", "database")]
         used = f"{memory[one.name]:,.0f}" if one.pid else ""
-        shown.add_row(one.name, f"{rates[one.name]:,.0f}", *extremes, f"{rates[one.name] / beside:.2f}", *cpu, used)
-    results.out.print(shown)
+        shown.add(one.name, f"{rates[one.name]:,.0f}", *extremes, f"{rates[one.name] / beside:.2f}", *cpu, used)
     ours, without = rates["ours, NDJSON"], rates["ours without analytics, NDJSON"]
     claims = [
         Claim("ingestion, NDJSON, of raw COPY", ours / copy, at_least=0.5),
@@ -207,4 +206,4 @@ def _report(results: Results, contestants: list[Contestant], found: list[list[Ro
         Claim("memory of the worker", max(memory["ours, NDJSON"], memory["ours, JSON"]), "MiB", at_most=MOST_MEMORY),
     ]
     figures = {one.name: [asdict(each) for each in rounds] for one, rounds in zip(contestants, found, strict=True)}
-    results.add("ingestion", figures, claims)
+    results.add("ingestion", figures, claims, [shown])

@@ -16,7 +16,7 @@ import uvloop
 from loadtests.bench.calls import Owner
 from loadtests.bench.client import post_all
 from loadtests.bench.ingestion import BATCH, NDJSON, TEMPLATE, inputs
-from loadtests.bench.results import Results, table
+from loadtests.bench.results import Grid, Results
 from loadtests.bench.stack import Stack
 from loadtests.service import ROOT
 
@@ -25,7 +25,6 @@ HERTZ = 500
 WARM_UP = 20
 LINES = 30
 OURS = ("/core/", "/plugins/")
-WIDTH = 150
 
 
 def run(results: Results, stack: Stack, owner: Owner, *, batches: int) -> None:
@@ -48,7 +47,7 @@ def run(results: Results, stack: Stack, owner: Owner, *, batches: int) -> None:
         results.say("a batch of 1,000: " + ", ".join(f"{name} {each:.1f} ms" for name, each in seconds.items()))
         if spy is None:
             results.say("py-spy is not installed: no profile by lines")
-            results.add("profile", {"milliseconds": seconds}, [])
+            results.add("profile", {"milliseconds": seconds}, [], local=True)
             return
         # --gil: what waits in another thread does not count.
         command = [spy, "record", "--pid", str(program.pid), "--gil", "--format", "raw", "--full-filenames"]
@@ -71,13 +70,14 @@ def _report(results: Results, stacks: list[tuple[list[str], int]], milliseconds:
         own[frames[-1]] += count
         for frame in {frame for frame in frames if any(folder in frame for folder in OURS)}:
             under[frame] += count
+    grids = []
     for title, counted in (("in the line itself", own), ("in a line of ours and what it calls", under)):
-        shown = table(f"The worker's {milliseconds['worker']:.1f} ms a batch of 1,000, {title}", "line", "share")
+        shown = Grid(f"The worker's {milliseconds['worker']:.1f} ms a batch of 1,000, {title}", ("line", "share"))
         for frame, count in counted.most_common(LINES):
-            shown.add_row(frame.replace(f"{ROOT}/", ""), f"{count / total:.1%}")
-        results.out.print(shown, width=max(results.out.width, WIDTH))
+            shown.add(frame.replace(f"{ROOT}/", ""), f"{count / total:.1%}")
+        grids.append(shown)
     shares = {
         name: {frame: round(count / total, 4) for frame, count in counted.most_common(LINES)}
         for name, counted in (("own", own), ("under", under))
     }
-    results.add("profile", {"milliseconds": milliseconds, **shares}, [])
+    results.add("profile", {"milliseconds": milliseconds, **shares}, [], grids, local=True)

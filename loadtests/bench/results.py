@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
 Contestant = TypeVar("Contestant")
+WIDE = 170  # columns of a terminal that show every table
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +41,48 @@ class Claim:
         return f"<= {self.at_most:g} {self.unit}" if self.at_most is not None else ""
 
 
-class Results:
-    """Gathers what the parts find, prints each part at once, and keeps the JSON file up to date."""
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table of text whose first columns, `labels` of them, name things, and whose others are figures."""
 
-    def __init__(self, out: Console, path: Path, **conditions: Any) -> None:
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    labels: int = 1
+
+    def add(self, *cells: str) -> None:
+        """Add a row."""
+        self.rows.append(cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Milliseconds to answer."""
+
+    p50: float
+    p95: float
+
+    @classmethod
+    def of(cls, times: Sequence[float]) -> Self:
+        """What these come to."""
+        return cls(round(middle(times), 3), round(sorted(times)[int(len(times) * 0.95)], 3))
+
+    def __str__(self) -> str:
+        digits = 2 if self.p50 < 10 else 1 if self.p50 < 100 else 0
+        return f"{self.p50:,.{digits}f} ({self.p95:,.{digits}f})"
+
+
+class Results:
+    """Gathers what the parts find, prints each part at once, and keeps the JSON files up to date.
+
+    Each of `paths` is read again before each part is written, so that a run replaces only the parts that it measures.
+    `conditions` is what is noted of every part: when, on which machine, and so on.
+    """
+
+    def __init__(self, out: Console, paths: Iterable[Path], conditions: Mapping[str, Any]) -> None:
         self.out = out
-        self._path = path
-        machine = {"machine": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()}
-        self._found: dict[str, Any] = {"conditions": {**machine, **conditions}}
+        self._paths = list(paths)
+        self._conditions = dict(conditions)
         self._claims: list[Claim] = []
         self._began = time.monotonic()
 
@@ -57,12 +90,25 @@ class Results:
         """Tell what goes on."""
         self.out.print(f"[dim]{time.monotonic() - self._began:5.0f} s  {text}[/]")
 
-    def add(self, part: str, figures: Any, claims: Sequence[Claim]) -> None:
-        """Take a part's figures and claims."""
+    def add(
+        self, part: str, figures: Any, claims: Sequence[Claim], grids: Sequence[Grid] = (), *, local: bool = False
+    ) -> None:
+        """Take a part's figures, claims and tables; the command that repeats it is the part's first word.
+
+        What is `local` goes into the first file alone, not to where it is published.
+        """
         self._claims += claims
-        self._found[part] = {"figures": figures, "claims": [_plain(claim) for claim in claims]}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(json.dumps(self._found, indent=2) + "\n")
+        command = f"python -m loadtests.bench {part.split(maxsplit=1)[0].strip(',')}"
+        found = {
+            "conditions": {**self._conditions, "command": command},
+            "claims": [_plain(claim) for claim in claims],
+            "tables": [asdict(grid) for grid in grids],
+            "figures": figures,
+        }
+        for path in self._paths[:1] if local else self._paths:
+            write(path, {**read(path), part: found})
+        for grid in grids:
+            self.out.print(_shown(grid), width=max(self.out.width, WIDE))
         if claims:
             self.out.print(_table(part, claims))
 
@@ -70,8 +116,21 @@ class Results:
         """Print all claims once more; 0 if all targets are met, else 1."""
         if self._claims:
             self.out.print(_table("All", self._claims))
-        self.out.print(f"written to {self._path}")
+        for path in self._paths:
+            self.out.print(f"written to {path}")
         return 0 if all(claim.holds for claim in self._claims) else 1
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The parts that a file holds, by name; none where there is no such file, or one of another shape."""
+    found = json.loads(path.read_text()) if path.exists() else {}
+    return found.get("parts", {}) if isinstance(found, dict) else {}
+
+
+def write(path: Path, parts: Mapping[str, Any]) -> None:
+    """Write the parts, in the order of their names, so that a run changes no lines but its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"parts": dict(sorted(parts.items()))}, indent=1, default=str) + "\n")
 
 
 def alternate(contestants: Sequence[Contestant], rounds: int, measure: Callable[[Contestant], Any]) -> list[list[Any]]:
@@ -89,16 +148,17 @@ def middle(values: Sequence[float]) -> float:
     return float(median(values))
 
 
-def table(title: str, *columns: str) -> Table:
-    """A table whose first column is text and whose others are figures."""
-    made = Table(title=title, title_justify="left")
-    for place, column in enumerate(columns):
-        made.add_column(column, justify="right" if place else "left", no_wrap=True)
+def _shown(grid: Grid) -> Table:
+    made = Table(title=grid.title, title_justify="left")
+    for place, column in enumerate(grid.columns):
+        made.add_column(column, justify="right" if place >= grid.labels else "left", no_wrap=True)
+    for row in grid.rows:
+        made.add_row(*row)
     return made
 
 
 def _table(part: str, claims: Sequence[Claim]) -> Table:
-    made = table(f"{part}: claims", "", "found", "target")
+    made = _shown(Grid(f"{part}: claims", ("", "found", "target")))
     for claim in claims:
         colour = "green" if claim.holds else "red"
         made.add_row(claim.name, f"[{colour}]{claim.value:.2f} {claim.unit}[/]", claim.target)
@@ -106,4 +166,4 @@ def _table(part: str, claims: Sequence[Claim]) -> Table:
 
 
 def _plain(claim: Claim) -> dict[str, Any]:
-    return {**asdict(claim), "value": round(claim.value, 4), "holds": claim.holds}
+    return {**asdict(claim), "value": round(claim.value, 4)}

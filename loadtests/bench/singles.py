@@ -25,7 +25,7 @@ from loadtests.bench.calls import Owner
 from loadtests.bench.client import Post, post_all
 from loadtests.bench.http_bench import bare
 from loadtests.bench.load import RATE, REFUSED, LoadError
-from loadtests.bench.results import Claim, Results, alternate, middle, table
+from loadtests.bench.results import Claim, Grid, Results, alternate, middle
 from loadtests.bench.stack import Stack
 from voicera import uuid7
 
@@ -55,7 +55,7 @@ def run(results: Results, stack: Stack, owner: Owner, *, rounds: int, seconds: f
         file.write_bytes(b"\n".join(lines))
         contestants: list[tuple[str, Callable[[float], float]]] = [
             (OURS, lambda long: press(f"{ours.url}/call-logs", owner.token, file, next(rounds_run), long)),
-            (ONE_SERVICE, lambda long: press(f"{service}/call-logs", owner.token, file, next(rounds_run), long)),
+            (ONE_SERVICE, lambda long: press(f"{service.url}/call-logs", owner.token, file, next(rounds_run), long)),
             (ONE_CONNECTION, lambda long: uvloop.run(_one_by_one(one_url, owner, lines, long))),
         ]
         for _, measure in contestants:
@@ -112,13 +112,12 @@ async def _one_by_one(url: str, owner: Owner, lines: list[bytes], seconds: float
 
 def _report(results: Results, found: dict[str, list[float]]) -> None:
     rates = {name: middle(each) for name, each in found.items()}
-    shown = table(f"Single calls: {CLIENTS} clients", "", "calls/s", "lowest", "highest", "ours")
+    shown = Grid(f"Single calls: {CLIENTS} clients", ("", "calls/s", "lowest", "highest", "ours"))
     for name, each in found.items():
         ratio = "" if name == OURS else f"{rates[OURS] / rates[name]:.2f} x"
-        shown.add_row(name, f"{rates[name]:,.0f}", f"{min(each):,.0f}", f"{max(each):,.0f}", ratio)
-    results.out.print(shown)
+        shown.add(name, f"{rates[name]:,.0f}", f"{min(each):,.0f}", f"{max(each):,.0f}", ratio)
     claims = [
         Claim("single calls, of one connection alone", rates[OURS] / rates[ONE_CONNECTION], at_least=8),
         Claim("single calls, of a service with one connection", rates[OURS] / rates[ONE_SERVICE]),
     ]
-    results.add("singles", {name: [round(one) for one in each] for name, each in found.items()}, claims)
+    results.add("singles", {name: [round(one) for one in each] for name, each in found.items()}, claims, [shown])

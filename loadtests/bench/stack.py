@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -62,6 +62,12 @@ class Stack:
         await connection.execute(f"CREATE DATABASE {database} TEMPLATE {template}")
         await connection.close()
 
+    async def drop(self, database: str) -> None:
+        """Remove a database that is not needed any more: the large ones fill the disk."""
+        connection = await asyncpg.connect(self.environment["VOICERA_DATABASE_URL"])
+        await connection.execute(f"DROP DATABASE {database} WITH (FORCE)")
+        await connection.close()
+
     async def empty(self, database: str) -> None:
         """Take all calls away, and let the next round begin without the last one's dirty pages."""
         connection = await asyncpg.connect(self.url_of(database))
@@ -102,11 +108,15 @@ class Stack:
             raise SystemExit(f"voicera migrate: {done.stderr}")
 
     @contextlib.contextmanager
-    def worker(self, database: str, disabled: str = "") -> Iterator[Program]:
-        """Run one worker of ours on a database, without the plugins that `disabled` names."""
+    def worker(self, database: str, disabled: str = "", changes: Sequence[str] = ()) -> Iterator[Program]:
+        """Run one worker of ours on a database, without the plugins that `disabled` names.
+
+        `changes` are options of `loadtests.bench.changed_worker`, which is run in place of the service's own then.
+        """
         with socket.create_server(("127.0.0.1", 0), backlog=4096) as listening:
             descriptor = listening.fileno()
-            command = [sys.executable, "-m", "core.worker", "--socket-fd", str(descriptor)]
+            module = "loadtests.bench.changed_worker" if changes else "core.worker"
+            command = [sys.executable, "-m", module, *changes, "--socket-fd", str(descriptor)]
             variables = self._variables(database, disabled)
             with child(command, environment=variables, keep=descriptor) as process:
                 program = Program(f"http://127.0.0.1:{listening.getsockname()[1]}", process.pid)
@@ -168,11 +178,11 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 class Memory:
-    """Watches how much memory a process has, in MiB, 20 times a second."""
+    """Watches how much memory a process has, in MiB, 20 times a second: `first` what it had, `most` the peak."""
 
     def __init__(self, pid: int) -> None:
-        self.most = 0.0
         self._process = psutil.Process(pid)
+        self.first = self.most = self._process.memory_info().rss / MEBIBYTE
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 

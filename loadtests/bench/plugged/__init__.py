@@ -1,0 +1,1 @@
+"""Plugins that are measured and served by nobody else."""
