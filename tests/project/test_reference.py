@@ -118,6 +118,28 @@ RECORDING = {
     "transcript": "Full transcript here...",
     "metadata": {"agent_id": "agent-uuid", "campaign_id": "campaign-uuid", "phone_number": "+1234567890"},
 }
+STATISTICS = {
+    "total_calls": 1250,
+    "completed_calls": 1200,
+    "failed_calls": 50,
+    "average_duration": 180,
+    "success_rate": 96.0,
+    "cost_per_call": 0.45,
+}
+SENTIMENT = {
+    "positive": 850,
+    "neutral": 300,
+    "negative": 100,
+    "positive_percentage": 68.0,
+    "neutral_percentage": 24.0,
+    "negative_percentage": 8.0,
+}
+ZEROS = {"success_rate": 0.0, "cost_per_call": 0.0}
+PHRASES = [
+    {"phrase": "billing issue", "count": 234, "frequency": 18.7},
+    {"phrase": "account access", "count": 156, "frequency": 12.5},
+    {"phrase": "payment problem", "count": 145, "frequency": 11.6},
+]
 CODES = {
     "AUTH_001": (401, "Invalid credentials"),
     "AUTH_002": (401, "Token expired"),
@@ -235,6 +257,38 @@ async def test_every_example_of_campaigns_call_logs_and_recordings_answers_as_wr
     for url in (recording["download_url"], shown["recording_url"]):
         async with me.session.get(url) as unsigned:
             assert (unsigned.status, await unsigned.read()) == (200, audio)
+
+
+async def test_every_example_of_analytics_answers_as_written(client: Client) -> None:
+    """With calls of which the figures of the reference are true: of the owner, of the agent, and of the last days."""
+    me = await client.new_user()
+    agent = (await me.post("/agents", AGENT)).data["id"]
+    campaign = (await me.post("/campaigns", {**CAMPAIGN, "agent_id": agent})).data["id"]
+    feelings = [name for name in ("positive", "neutral", "negative") for _ in range(SENTIMENT[name])]
+    logs = [
+        {
+            "phone_number": "+1234567890",
+            "status": "completed" if number < STATISTICS["completed_calls"] else "failed",
+            "duration_seconds": 170 + number % 2 * 20,
+            "sentiment": feeling,
+            "cost": 0.45,
+            "key_phrases": [each["phrase"] for each in PHRASES if number < each["count"]],
+            "agent_id": agent,
+            "campaign_id": campaign,
+        }
+        for number, feeling in enumerate(feelings)
+    ]
+    assert (await me.post("/call-logs/batch", logs)).status == 201
+    for query in ("", f"?agent_id={agent}", f"?campaign_id={campaign}", "?days=30"):
+        assert good(await me.get(f"/analytics/calls{query}"), 200, STATISTICS).keys() == STATISTICS.keys()
+    for query in ("", f"?agent_id={agent}&days=7"):
+        assert good(await me.get(f"/analytics/sentiment{query}"), 200, SENTIMENT).keys() == SENTIMENT.keys()
+    for query in ("", f"?agent_id={agent}&limit=20"):
+        phrases = await me.get(f"/analytics/top-phrases{query}")
+        assert (phrases.status, phrases.data) == (200, PHRASES)
+    other = (await me.post("/agents", {**AGENT, "name": "Nobody's"})).data["id"]
+    good(await me.get(f"/analytics/calls?agent_id={other}"), 200, {**dict.fromkeys(STATISTICS, 0), **ZEROS})
+    assert (await me.get(f"/analytics/top-phrases?agent_id={other}")).data == []
 
 
 def wav(seconds: int) -> bytes:

@@ -40,6 +40,7 @@ async def fill(connection: Any, owner_id: UUID, fold: Callable[[str], str]) -> N
     for statement in EMPTY:
         await connection.execute(statement, owner_id, timeout=HOUR_SECONDS)
     folds = await _folding(connection, owner_id, fold)
+    await connection.execute(folding.PLANNED)
     await connection.execute(folding.FILL_SUMS, owner_id, timeout=HOUR_SECONDS)
     await connection.execute(folding.FILL_WORDS, owner_id, *folds, timeout=HOUR_SECONDS)
 
@@ -65,16 +66,18 @@ async def differences(connection: Any, owner_id: UUID, fold: Callable[[str], str
     Run it where every statement sees the same moment.
     """
     folds = await _folding(connection, owner_id, fold)
-    sums = await connection.fetch(folding.COMPARE_SUMS, owner_id, timeout=HOUR_SECONDS)
-    words = await connection.fetch(folding.COMPARE_WORDS, owner_id, *folds, timeout=HOUR_SECONDS)
-    return [_difference("call_rollups", row, folding.KEY) for row in sums] + [
-        _difference("rollup_chunks", row, folding.WORD_KEY) for row in words
-    ]
+    await connection.execute(folding.PLANNED)
+    rows = await connection.fetch(folding.COMPARE, owner_id, *folds, timeout=HOUR_SECONDS)
+    words = []
+    if any(row["print"] for row in rows):
+        words = await connection.fetch(folding.COMPARE_WORDS, owner_id, *folds, timeout=HOUR_SECONDS)
+    sums = [found for row in rows if (found := _difference("call_rollups", row, (*folding.KEY, "print"))).lacking]
+    return sums + [_difference("rollup_chunks", row, folding.WORD_KEY) for row in words]
 
 
 def _difference(table: str, row: Mapping[str, Any], key: tuple[str, ...]) -> Difference:
     lacking = {name: int(value) for name, value in row.items() if name not in key and value}
-    return Difference(table, {name: row[name] for name in key}, lacking)
+    return Difference(table, {name: row[name] for name in key if name != "print"}, lacking)
 
 
 # The isolation is set before the first query.

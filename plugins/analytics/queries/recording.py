@@ -69,8 +69,7 @@ async def waiting(connection: Connection, rows: int, work: int) -> list[int]:
 
 
 FOLD_SECONDS = 60.0
-# One transaction at a time folds, so it may have the memory that keeps its sums off the disk.
-FOLD_LIMIT = f"SET LOCAL statement_timeout = '{FOLD_SECONDS:.0f}s'; SET LOCAL work_mem = '96MB'"
+FOLD_LIMIT = f"SET LOCAL statement_timeout = '{FOLD_SECONDS:.0f}s'; {folding.PLANNED}"
 DELETE_DELTAS = "DELETE FROM call_deltas WHERE id = ANY($1)"
 
 
@@ -79,6 +78,7 @@ async def fold(connection: Connection, ids: list[int]) -> None:
     await connection.execute(FOLD_LIMIT)
     noted = await connection.fetch(folding.FOLD_SUMS, ids, timeout=FOLD_SECONDS)
     await connection.execute(folding.FOLD_WORDS, ids, timeout=FOLD_SECONDS)
+    await connection.execute("SET LOCAL enable_nestloop = on")
     for statement, empty in ((folding.DROP_EMPTY, True), (folding.MERGE_CHUNKS, False)):
         places = [row["place"] for row in noted if row["empty"] == empty]
         if places:

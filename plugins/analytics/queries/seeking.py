@@ -74,6 +74,55 @@ STEP = """step_{level} AS (
     UNION ALL SELECT * FROM step_{above} AS above WHERE above.level < {above})"""
 
 
+# Each bucket that is not empty holds a matching call, so that the newest so many of every level are enough; but the
+# outermost two of a level may hold calls of outside the range alone.
+HOURS = """
+WITH pending AS MATERIALIZED (
+    SELECT fact.hour, sum({fact})::bigint AS calls FROM {facts}
+    WHERE {source.fact} AND fact.hour >= {low} AND fact.hour < {high} GROUP BY 1),
+step_3 AS (SELECT {low} - {low} % {longest} AS bucket),
+{steps}
+SELECT bucket FROM step_0"""
+
+HOURS_STEP = """step_{level} AS MATERIALIZED (
+    SELECT bucket FROM (
+        SELECT found.* FROM step_{above} AS above CROSS JOIN LATERAL (
+            SELECT row.bucket, {row} AS calls FROM call_rollups AS row WHERE {source.rollup} AND row.level = {level}
+                AND row.bucket >= above.bucket AND row.bucket < {end}) AS found
+        UNION ALL
+        SELECT hour - hour % {size}, calls FROM pending) AS seen
+    WHERE bucket > {low} - {size} AND bucket < {high}
+    GROUP BY bucket HAVING sum(calls) <> 0 ORDER BY bucket DESC LIMIT {most} + 2)"""
+
+
+async def hours(
+    connection: Connection, wanted: Slice, cells: Sequence[int] | None, low: int, high: int, *, most: int
+) -> list[int]:
+    """The newest hours, from `low` up to and without `high`, in which calls match: so many that `most` calls do."""
+    values = Values()
+    source, row = source_of(values, wanted), total(cells, "row")
+    fact = Measure("calls", cells).of_delta()
+    places = {"low": f"{values.add(low)}::integer", "high": f"{values.add(high)}::integer"}
+    limit = f"{values.add(most)}::bigint"
+    steps = [
+        HOURS_STEP.format(
+            **places,
+            level=level,
+            above=level + 1,
+            size=SIZES[level],
+            end=places["high"] if level == STRETCH else f"above.bucket + {SIZES[level + 1]}",
+            source=source,
+            row=row,
+            most=limit,
+        )
+        for level in (STRETCH, DAY, HOUR)
+    ]
+    facts_of = facts("fact.hour", fact, source.fact)
+    head = {"fact": fact, "facts": facts_of, "source": source, "longest": SIZES[STRETCH]}
+    statement = HOURS.format(**places, **head, steps=",\n".join(steps))
+    return [each["bucket"] for each in await connection.fetch(statement, *values.values)]
+
+
 async def seek(connection: Connection, wanted: Slice, cells: Sequence[int] | None, first: int, last: int) -> Sought:
     """Find the calls with these places among the matching ones, newest first, in the slice's only span."""
     values, [span] = Values(), wanted.spans

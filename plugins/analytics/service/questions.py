@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from plugins.analytics.cells import numbers
@@ -11,12 +12,15 @@ from plugins.analytics.queries.reading import Slice
 from plugins.calls.hookspecs import CallQuery, Parameters, Seek
 from voicera import Connection, ceiling_of, lowest
 
+# A page whose calls are so many hours apart, in the mean, is read hour by hour; but of no more hours than these.
+SPARSE = 4
+MOST_HOURS = 2_000
 NOWHERE = Seek(None, lowest(0), 0)
 
 
 def count(query: CallQuery, parameters: Parameters) -> str | None:
     """An SQL expression for the number of calls that match; None where the rollups do not know."""
-    if query.phone_number is not None or query.external_id is not None:
+    if query.phone_number is not None or query.external_id is not None or query.extra:
         return None
     wanted = _slice(query)
     if query.min_duration is None and query.max_duration is None:
@@ -27,17 +31,32 @@ def count(query: CallQuery, parameters: Parameters) -> str | None:
 
 
 async def seek(connection: Connection, query: CallQuery, skip: int, limit: int) -> Seek | None:
-    """Where the page lies, to the hour; None where the rollups do not know."""
+    """Where the page lies, to the hour; None where the rollups do not know.
+
+    Where few calls match, also in which hours. A call that is recorded after this has been asked, and before the page
+    is read, may then be counted and not shown, as if the page had been read a moment earlier.
+    """
     others = (query.phone_number, query.external_id, query.min_duration, query.max_duration)
-    if any(value is not None for value in others):
+    if query.extra or any(value is not None for value in others):
         return None
     wanted = _slice(query)
     [whole] = wanted.spans
     low, high = _bounds(query)
     if whole.empty:  # at most the two edges of an hour or two
         return Seek(_id(low), _id(high), skip)
-    sought = await seeking.seek(connection, wanted, _cells(query), skip, skip + limit - 1)
-    return _page(sought, whole, (low, high), skip, limit)
+    cells = _cells(query)
+    sought = await seeking.seek(connection, wanted, cells, skip, skip + limit - 1)
+    page = _page(sought, whole, (low, high), skip, limit)
+    first, last = sought.first.hour, sought.oldest if sought.last.hour is None else sought.last.hour
+    if first is None or last is None or first - last < SPARSE * limit or page.skip + limit > MOST_HOURS:
+        return page
+    found = await seeking.hours(connection, wanted, cells, last, first + 1, most=page.skip + limit)
+    ranges = [(hour * HOUR_MS, (hour + 1) * HOUR_MS) for hour in found]
+    if skip < sought.edge:
+        ranges += [edge for edge in whole.edges if edge[0] == whole.high * HOUR_MS]
+    if sought.last.hour is None:
+        ranges += [edge for edge in whole.edges if edge[1] == whole.low * HOUR_MS]
+    return replace(page, ranges=tuple((lowest(start), lowest(end)) for start, end in ranges))
 
 
 def _page(sought: seeking.Sought, whole: Span, bounds: tuple[int | None, int | None], skip: int, limit: int) -> Seek:

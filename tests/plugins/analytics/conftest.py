@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 
-from plugins.calls.hookspecs import CallChange, CallQuery, CallsChanged, CallsRecorded, RecordedCall
+from plugins.calls.hookspecs import CallChange, CallsChanged, CallsRecorded, RecordedCall
 from voicera import Resources, milliseconds_of, rfc3339, uuid7
 from voicera.testing import Client, Running
 
-LOG = CallQuery.__dataclass_fields__  # the filters that there are
 Log = RecordedCall.__init__.__globals__["NewCall"]
+KINDS = {each.name: each.type for each in msgspec.structs.fields(Log)}
 DAYS = 45
 COLUMNS = (
     *("owner_id", "id", "campaign_id", "agent_id", "phone_number", "status", "duration_seconds", "sentiment"),
@@ -71,16 +74,17 @@ class Ledger:
     def result(self) -> dict[str, Any]:
         """Random results of a call."""
         dice = self.dice
-        kinds = {f.name: f.type for f in msgspec.structs.fields(Log)}
         given = {
             "status": dice.choice([*STATUSES, *["completed"] * 7]),
             "duration_seconds": dice.choice([None, 0, 60, dice.randrange(700)]),
             "sentiment": dice.choice([None, "positive", "neutral", "negative"]),
             "emotions": dice.choices(EMOTIONS, k=dice.randrange(4)),
             "key_phrases": dice.choices(WORDS, k=dice.randrange(5)),
-            "cost": dice.choice([None, 0.0, 0.1, round(dice.random() * 10, 6)]),
+            "cost": dice.choice(
+                [None, 0.0, 0.1, round(dice.random() * 10, 6), *[999_999.999999] * (dice.random() < 0.05)]
+            ),
         }
-        return {name: msgspec.convert(value, kinds[name]) for name, value in given.items()}
+        return {name: msgspec.convert(value, KINDS[name]) for name, value in given.items()}
 
     async def record(self, count: int) -> None:
         """Record a batch of random calls."""
@@ -138,7 +142,16 @@ class Ledger:
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-Made = Callable[..., Ledger]
+def _load(name: str) -> None:
+    """Make a helper beside this file importable by its name; the folder itself is no package and not on the path."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+_load("brute_force")
 
 
 @pytest.fixture(scope="session")
@@ -155,9 +168,19 @@ async def months(running: Running) -> None:
 
 
 @pytest.fixture
-async def ledger(running: Running, months: None, user: Client) -> Ledger:
+def make_ledger(running: Running) -> Callable[[Client, int], Ledger]:
+    """A function that makes the ledger of a client, by a seed."""
+
+    def make(client: Client, seed: int) -> Ledger:
+        owner_id = UUID(client.user["user"]["id"])
+        return Ledger(running.resources, owner_id, random.Random(seed), datetime.now(UTC))
+
+    return make
+
+
+@pytest.fixture
+async def ledger(make_ledger: Callable[[Client, int], Ledger], months: None, user: Client) -> Ledger:
     """The ledger of `user`."""
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")  # noqa: T201  # shown where a test fails
-    owner_id = UUID(user.user["user"]["id"])
-    return Ledger(running.resources, owner_id, random.Random(seed), datetime.now(UTC))
+    return make_ledger(user, seed)

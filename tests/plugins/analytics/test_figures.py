@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import csv
-import io
 from collections import Counter
-from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -15,191 +11,26 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
-from plugins.analytics.service import rollups
-from plugins.calls.hookspecs import RecordedCall
-from voicera import rfc3339, time_of
-from voicera.testing import Client
+from plugins.analytics.service import rollups, upkeep
+from voicera import rfc3339
+from voicera.testing import Client, Running
 
 PATHS = ("calls", "sentiment", "top-phrases", "emotions", "hourly-calls", "daily-calls", "agent-performance")
 PATHS += ("campaign-stats", "export")
-FAILED = ("failed", "no_answer", "busy")
-ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Apia"]
-Match = Callable[[RecordedCall], bool]
+CHANGES = [  # a zone whose clocks change, and the day before
+    ("Europe/Berlin", "2024-03-30"),
+    ("Europe/Berlin", "2024-10-26"),
+    ("America/New_York", "2024-11-02"),
+    ("America/Havana", "2024-03-09"),  # at midnight, which is left out
+    ("Australia/Lord_Howe", "2024-04-06"),  # by half an hour
+    ("Pacific/Apia", "2011-12-29"),  # by a day, the 30th
+    ("Asia/Kathmandu", "2024-03-30"),  # never, but a quarter past the hour
+]
 
 
-def tenths(part: int, whole: int, digits: int = 1) -> float:
-    scale = 10**digits
-    return (part * scale * 2 + whole) // (whole * 2) / scale if whole else 0
-
-
-def statistics(calls: list[RecordedCall]) -> dict[str, Any]:
-    logs = [call.log for call in calls]
-    completed = [log for log in logs if log.status == "completed"]
-    timed = [log.duration_seconds for log in completed if log.duration_seconds is not None]
-    micros = sum(round(log.cost * 1_000_000) for log in logs if log.cost)
-    return {
-        "total_calls": len(logs),
-        "completed_calls": len(completed),
-        "failed_calls": sum(log.status in FAILED for log in logs),
-        "average_duration": tenths(sum(timed), len(timed), 0),
-        "success_rate": tenths(100 * len(completed), len(logs)),
-        "cost_per_call": tenths(micros, 1_000_000 * len(logs), 2),
-    }
-
-
-def felt(calls: list[RecordedCall]) -> dict[str, int]:
-    seen = Counter(call.log.sentiment for call in calls)
-    return {name: seen[name] for name in ("positive", "neutral", "negative")}
-
-
-def top(calls: list[RecordedCall], field: str, name: str, limit: int = 20) -> list[dict[str, Any]]:
-    counts = Counter(
-        word for call in calls for word in {each.strip().casefold() for each in getattr(call.log, field)} - {""}
-    )
-    best = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]
-    return [{name: word, "count": n, "frequency": tenths(100 * n, len(calls))} for word, n in best]
-
-
-def random_filter(ledger: Any) -> tuple[dict[str, str], Match]:
-    dice = ledger.dice
-    params: dict[str, str] = {}
-    conditions: list[Match] = []
-    if dice.random() < 0.4:
-        agent = dice.choice([*ledger.agents, uuid4()])
-        params["agent_id"] = str(agent)
-        conditions.append(lambda call: call.log.agent_id == agent)
-    if dice.random() < 0.4:
-        campaign = dice.choice(ledger.campaigns)
-        params["campaign_id"] = str(campaign)
-        conditions.append(lambda call: call.log.campaign_id == campaign)
-    kind = dice.random()
-    if kind < 0.3:
-        days = dice.choice([1, 7, 30])
-        params["days"] = str(days)
-        begins = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=days)
-        conditions.append(lambda call: time_of(call.id) >= begins)
-    elif kind < 0.8:
-        start, end = sorted((ledger.moment(), ledger.moment()))
-        if dice.random() < 0.7:
-            text, begins = moment(dice, start)
-            params["start_date"] = text
-            conditions.append(lambda call: time_of(call.id) >= begins)
-        if dice.random() < 0.7:
-            text, ends = moment(dice, end, timedelta(days=1))
-            params["end_date"] = text
-            conditions.append(lambda call: time_of(call.id) < ends)
-    return params, lambda call: all(condition(call) for condition in conditions)
-
-
-def moment(dice: Any, value: datetime, day: timedelta = timedelta()) -> tuple[str, datetime]:
-    """A moment as a date or as a time; and the bound that it means."""
-    if dice.random() < 0.5:
-        return value.date().isoformat(), datetime.combine(value.date(), time(), UTC) + day
-    return rfc3339(value), value + (timedelta(milliseconds=1) if day else timedelta())
-
-
-async def data(client: Client, path: str, params: dict[str, str]) -> Any:
-    answer = await client.get(f"/analytics/{path}", params=params)
-    assert answer.status == 200, answer.content
-    return answer.data
-
-
-async def check_all(user: Client, ledger: Any) -> None:
-    params, matches = random_filter(ledger)
-    calls = ledger.newest_first(matches)
-    assert await data(user, "calls", params) == statistics(calls), params
-    feelings = felt(calls)
-    known = sum(feelings.values())
-    shares = {f"{name}_percentage": tenths(100 * count, known) for name, count in feelings.items()}
-    assert await data(user, "sentiment", params) == {**feelings, **shares}, params
-    limit = ledger.dice.choice([1, 3, 20])
-    limited = {**params, "limit": str(limit)}
-    assert await data(user, "top-phrases", limited) == top(calls, "key_phrases", "phrase", limit), params
-    assert await data(user, "emotions", limited) == top(calls, "emotions", "emotion", limit), params
-    for path, name in (("agent-performance", "agent_id"), ("campaign-stats", "campaign_id")):
-        groups: dict[UUID, list[RecordedCall]] = {}
-        for call in calls:
-            groups.setdefault(getattr(call.log, name), []).append(call)
-        groups.pop(None, None)  # type: ignore[call-overload]  # calls without one
-        expected = [{name: str(subject), **statistics(its), **felt(its)} for subject, its in groups.items()]
-        expected.sort(key=lambda row: (-row["total_calls"], row[name]))
-        assert await data(user, path, params) == expected, (path, params)
-
-
-async def test_every_figure_is_exact_after_every_write(user: Client, ledger: Any) -> None:
-    assert (await data(user, "calls", {}))["total_calls"] == 0
-    for turn in range(8):
-        await ledger.record(200)
-        await check_all(user, ledger)
-        await ledger.change(60)
-        await check_all(user, ledger)
-        if turn % 3 == 2:
-            await rollups.fold_all(ledger.resources)
-        for _ in range(4):
-            await check_all(user, ledger)
-
-
-async def test_figures_are_exact_after_four_writers_at_once(user: Client, ledger: Any) -> None:
-    async def write() -> None:
-        for _ in range(4):
-            await ledger.record(60)
-
-    await asyncio.gather(*(write() for _ in range(4)), rollups.fold_some(ledger.resources))
-    for _ in range(10):
-        await check_all(user, ledger)
-
-
-async def test_hours_and_days_add_up_in_every_time_zone(user: Client, ledger: Any) -> None:
-    for turn in range(2):
-        await ledger.record(300)
-        if turn:
-            await rollups.fold_all(ledger.resources)
-        for name in ZONES:
-            params, matches = random_filter(ledger)
-            params.setdefault("start_date", "2020-01-01") if "days" not in params else None
-            if "start_date" in params and params["start_date"] == "2020-01-01":
-                params["start_date"] = (ledger.now - timedelta(days=60)).date().isoformat()
-            zone = ZoneInfo(name)
-            calls = ledger.newest_first(matches)
-            days: dict[str, list[RecordedCall]] = {}
-            hours: dict[str, list[RecordedCall]] = {}
-            for call in calls:
-                days.setdefault(time_of(call.id).astimezone(zone).date().isoformat(), []).append(call)
-                began = time_of(call.id).replace(minute=0, second=0, microsecond=0)
-                hours.setdefault(rfc3339(began), []).append(call)
-            found = await data(user, "daily-calls", {**params, "timezone": name})
-            assert [row["date"] for row in found] == sorted({row["date"] for row in found})
-            seen = {row.pop("date"): row for row in found}
-            assert {day: row for day, row in seen.items() if row["total_calls"]} == {
-                day: statistics(its) for day, its in days.items()
-            }, (params, name)
-            found = {row.pop("hour"): row for row in await data(user, "hourly-calls", params)}
-            assert {hour: row for hour, row in found.items() if row["total_calls"]} == {
-                hour: statistics(its) for hour, its in hours.items()
-            }, params
-
-
-@pytest.mark.parametrize("by", ["agent", "campaign", None])
-async def test_an_export_has_every_day_that_had_calls(user: Client, ledger: Any, by: str | None) -> None:
-    await ledger.record(300)
-    groups: dict[tuple[str, ...], list[RecordedCall]] = {}
-    for call in ledger.calls.values():
-        subject = getattr(call.log, f"{by}_id") if by else ""
-        if subject is not None:
-            groups.setdefault((time_of(call.id).date().isoformat(), *([str(subject)] if by else [])), []).append(call)
-    query = f"&by={by}" if by else ""
-    answer = await user.get(f"/analytics/export?format=csv{query}")
-    assert answer.status == 200, answer.content
-    header, *rows = csv.reader(io.StringIO(answer.content.decode()))
-    assert header[: 2 if by else 1] == ["day", f"{by}_id"][: 2 if by else 1]
-    expected = {key: [str(value) for value in statistics(its).values()] for key, its in groups.items()}
-    first = 2 if by else 1
-    found = {tuple(row[:first]): row[first : first + 6] for row in rows}
-    assert {key: [float(v) for v in row] for key, row in found.items()} == {
-        key: [float(v) for v in row] for key, row in expected.items()
-    }
-    lines = (await user.get(f"/analytics/export?format=ndjson{query}")).content.splitlines()
-    assert [[str(v) for v in orjson.loads(line).values()][:first] for line in lines] == [row[:first] for row in rows]
+def logs_every(minutes: int, first: datetime, count: int) -> list[dict[str, Any]]:
+    times = (first + number * timedelta(minutes=minutes) for number in range(count))
+    return [{"phone_number": "+1234567", "status": "busy", "created_at": rfc3339(at)} for at in times]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -255,3 +86,92 @@ async def test_a_range_that_is_too_long_for_a_series_is_refused(user: Client) ->
     assert (await user.get("/analytics/daily-calls?start_date=0001-01-01&end_date=9999-12-31")).code == "REQUEST_001"
     for path in ("calls", "top-phrases"):
         assert (await user.get(f"/analytics/{path}?start_date=0001-01-01&end_date=9999-12-31")).status == 200
+
+
+@pytest.mark.parametrize(("zone", "day"), CHANGES)
+async def test_days_are_as_long_as_the_clocks_of_the_zone_make_them(
+    user: Client, running: Running, zone: str, day: str
+) -> None:
+    first = datetime.fromisoformat(day).replace(tzinfo=UTC) - timedelta(days=1)
+    logs = logs_every(15, first, 5 * 96)
+    assert (await user.post("/call-logs/batch", logs)).status == 201
+    expected = Counter(datetime.fromisoformat(log["created_at"]).astimezone(ZoneInfo(zone)).date() for log in logs)
+    last = first + timedelta(days=5)
+    params = {"start_date": rfc3339(first), "end_date": rfc3339(last - timedelta(milliseconds=1)), "timezone": zone}
+    for _ in range(2):
+        rows = (await user.get("/analytics/daily-calls", params=params)).data
+        assert {row["date"]: row["total_calls"] for row in rows} == {d.isoformat(): n for d, n in expected.items()}
+        lines = (await user.get("/analytics/export", params={**params, "format": "ndjson"})).content.splitlines()
+        read = [orjson.loads(line) for line in lines]
+        assert [(row["day"], row["total_calls"]) for row in read] == [(r["date"], r["total_calls"]) for r in rows]
+        await rollups.fold_all(running.resources)
+
+
+async def test_a_range_counts_to_the_millisecond_folded_or_not(user: Client, running: Running) -> None:
+    """Both bounds just before, on and just after calls, in the middle of an hour, on it, and on midnight."""
+    steps = [timedelta(milliseconds=shift) for shift in (-1, 0, 1)]
+    marks = [datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC), datetime(2024, 5, 6, 10, tzinfo=UTC)]
+    marks.append(datetime(2024, 5, 7, tzinfo=UTC))
+    moments = sorted(mark + step for mark in marks for step in steps)
+    logs = [{"phone_number": "+1234567", "status": "busy", "created_at": rfc3339(at)} for at in moments]
+    assert (await user.post("/call-logs/batch", logs)).status == 201
+    for _ in range(2):
+        for start in moments:
+            for end in moments:
+                params = {"start_date": rfc3339(start), "end_date": rfc3339(end)}
+                counted = sum(start <= at <= end for at in moments)
+                assert (await user.get("/analytics/calls", params=params)).data["total_calls"] == counted, params
+        await rollups.fold_all(running.resources)
+
+
+async def test_words_are_compared_by_unicode_case_folding_without_outer_space(user: Client, running: Running) -> None:
+    said = [
+        ["Straße", "STRASSE ", "strasse"],
+        ["\u3000ΣΊΣΥΦΟΣ\u00a0", "σίσυφοσ"],  # noqa: RUF001  # Greek it is
+        ["ﬁne", "FINE"],
+        ["İ", "i\u0307"],
+        [" ", ""],
+    ]
+    logs = [{"phone_number": "+1234567", "status": "busy", "key_phrases": words, "emotions": words} for words in said]
+    assert (await user.post("/call-logs/batch", logs)).status == 201
+    expected = sorted(["strasse", "σίσυφοσ", "fine", "i\u0307"])
+    for turn in range(3):
+        for path, name in (("top-phrases", "phrase"), ("emotions", "emotion")):
+            rows = (await user.get(f"/analytics/{path}")).data
+            assert rows == [{name: word, "count": 1, "frequency": 20.0} for word in expected], turn
+        await rollups.fold_all(running.resources)
+        if turn:
+            await upkeep.rebuild(running.resources, UUID(user.user["user"]["id"]))
+
+
+@pytest.mark.parametrize("folded", ["before", "between", "after", "never"])
+async def test_a_change_moves_a_call_from_figure_to_figure(user: Client, running: Running, folded: str) -> None:
+    first = {"status": "in_progress", "sentiment": None, "key_phrases": ["a", "b"], "emotions": ["calm"], "cost": 1}
+    made = await user.post("/call-logs", {"phone_number": "+1234567", **first})
+    if folded == "before":
+        await rollups.fold_all(running.resources)
+    path = f"/call-logs/{made.data['id']}"
+    change = {"status": "completed", "duration_seconds": 61, "sentiment": "negative", "key_phrases": ["B", "c"]}
+    assert (await user.patch(path, {**change, "cost": 1_000_000, "emotions": []})).status == 200
+    if folded == "between":
+        await rollups.fold_all(running.resources)
+    assert (await user.patch(path, {"sentiment": None, "cost": None, "key_phrases": ["c"]})).status == 200
+    if folded == "after":
+        await rollups.fold_all(running.resources)
+    assert (await user.get("/analytics/calls")).data == {
+        "total_calls": 1,
+        "completed_calls": 1,
+        "failed_calls": 0,
+        "average_duration": 61,
+        "success_rate": 100.0,
+        "cost_per_call": 0.0,
+    }
+    assert set((await user.get("/analytics/sentiment")).data.values()) == {0}
+    assert (await user.get("/analytics/top-phrases")).data == [{"phrase": "c", "count": 1, "frequency": 100.0}]
+    assert (await user.get("/analytics/emotions")).data == []
+    assert (await user.delete(path)).status == 204
+    for _ in range(2):
+        assert set((await user.get("/analytics/calls")).data.values()) == {0}
+        assert (await user.get("/analytics/top-phrases")).data == []
+        assert (await user.get("/call-logs")).data["total"] == 0
+        await rollups.fold_all(running.resources)

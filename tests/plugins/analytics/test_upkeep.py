@@ -61,6 +61,27 @@ async def test_check_shows_what_differs_and_rebuild_mends_it(ledger: Any, stack:
     assert (await voicera(stack, "check"))[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        ("phrases[1] = phrases[1] || 'x'", 0),
+        ("phrase_calls[1] = phrase_calls[1] - 1", 0),
+        ("emotion_calls[1] = emotion_calls[1] + 1", 1),
+        ("durations[1] = durations[1] + 1", 2),
+    ],
+)
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+async def test_check_finds_a_single_wrong_word_at_every_level(ledger: Any, spoil: str, kind: int, level: int) -> None:
+    await ledger.record(60)
+    await rollups.fold_all(ledger.resources)
+    column = spoil.partition("[")[0]
+    chosen = "SELECT ctid FROM rollup_chunks WHERE owner_id = $1 AND cube = 0 AND level = $2 AND {} <> '{{}}' LIMIT 1"
+    statement = f"UPDATE rollup_chunks SET {spoil} WHERE ctid = ({chosen.format(column)})"
+    assert await ledger.resources.db.pool.execute(statement, ledger.owner_id, level) == "UPDATE 1"
+    found = await upkeep.check(ledger.resources, ledger.owner_id)
+    assert {(each.table, each.key["level"], each.key["kind"]) for each in found} == {("rollup_chunks", level, kind)}
+
+
 async def test_rebuilding_while_calls_come_in_loses_and_doubles_nothing(ledger: Any) -> None:
     done = asyncio.Event()
 
