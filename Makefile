@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PACKAGES := core plugins voicera
-CODE := $(PACKAGES) piccolo_conf.py tests loadtests
+CODE := $(PACKAGES) pytest_voicera.py piccolo_conf.py tests loadtests examples
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint types unit chaos bench load docs lock clean
@@ -18,7 +18,7 @@ $(STAMP): requirements.lock pyproject.toml Makefile
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.uv.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --config-setting editable_mode=compat --editable .
 	@$(BIN)/python -m compileall -q -j 0 $(PACKAGES) .venv/lib >/dev/null 2>&1 || true
 	@touch $(STAMP)
 
@@ -32,10 +32,10 @@ lint: install ## Check style
 	@$(BIN)/ruff check --quiet $(CODE)
 
 types: install ## Check types
-	@$(BIN)/mypy $(PACKAGES) piccolo_conf.py
+	@$(BIN)/mypy $(PACKAGES) piccolo_conf.py pytest_voicera.py
 
 unit: install ## Run the tests
-	@$(BIN)/python -m pytest -m "not chaos"
+	@$(BIN)/python -m pytest -m "not chaos" --numprocesses 2 --dist loadfile
 
 chaos: install ## Run the long fault tests
 	@$(BIN)/python -m pytest -m chaos

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
@@ -10,15 +10,15 @@ from typing import Any
 from sanic import Sanic
 from sanic.config import Config
 
-from core import health, openapi
-from core.errors import ErrorCatalogue
+from core import extra_query, health, openapi
+from core.errors import ApiError, ErrorCatalogue
 from core.http.blueprint import PATH_PARAMETER, Blueprint, Route, RouteError
 from core.http.cors import allow_origins
 from core.http.pipeline import serve_error, serve_route
 from core.http.request import Request
 from core.limits import Limit
 from core.logging import LogWriter
-from core.plugins import PluginError, Plugins
+from core.plugins import PluginClash, Plugins
 from core.protocol import AnyApp, GuardedProtocol, close_idle_connections, watch_clients
 from core.resources import Holder, Resources, open_resources
 from core.security import ADMIN
@@ -64,18 +64,14 @@ def discover(
 
 def assemble(settings: Settings, plugins: Plugins) -> Assembly:
     """Collect what the plugins bring. Raises PluginError or RouteError where two of them clash."""
-    errors = ErrorCatalogue()
-    for name, classes in plugins.collect("register_errors"):
-        try:
-            errors.add(name, classes)
-        except ValueError as error:
-            raise PluginError(str(error)) from None
-    limits = {"general": settings.rate_limit_general}
-    for name, declared in plugins.collect("register_rate_limits", settings=settings):
-        if clash := limits.keys() & declared.keys():
-            raise PluginError(f"plugin {name}: the rate limit {min(clash)} exists already")
-        limits.update(declared)
-    routes = _routes(plugins, limits, errors)
+    classes = plugins.collect("register_errors")
+    declared = plugins.collect("register_rate_limits", settings=settings)
+    blueprints = plugins.collect("register_blueprints")
+    # One of these calls may have left a plugin out: then nothing of it is taken.
+    errors = _errors([(name, found) for name, found in classes if name not in plugins.failed])
+    limits = _limits(settings, [(name, found) for name, found in declared if name not in plugins.failed])
+    routes = _routes([(name, found) for name, found in blueprints if name not in plugins.failed], limits, errors)
+    routes = extra_query.added(plugins, routes)
     return Assembly(settings, plugins, errors, tuple(routes), limits)
 
 
@@ -105,17 +101,39 @@ def build_app(assembly: Assembly, *, name: str = "voicera", log: LogWriter | Non
     return app
 
 
-def _routes(plugins: Plugins, limits: dict[str, Limit], errors: ErrorCatalogue) -> list[Route]:
+def _errors(found: list[tuple[str, Sequence[type[ApiError]]]]) -> ErrorCatalogue:
+    errors = ErrorCatalogue()
+    for name, classes in found:
+        try:
+            errors.add(name, classes)
+        except ValueError as error:
+            raise PluginClash(str(error)) from None
+    return errors
+
+
+def _limits(settings: Settings, found: list[tuple[str, Mapping[str, Limit]]]) -> dict[str, Limit]:
+    limits, holders = {"general": settings.rate_limit_general}, {"general": "core"}
+    for plugin, declared in found:
+        for name, limit in declared.items():
+            if holder := holders.get(name):
+                raise PluginClash(f"the rate limit {name} is claimed by both {holder} and {plugin}")
+            limits[name], holders[name] = limit, plugin
+    return limits
+
+
+def _routes(
+    brought: list[tuple[str, Sequence[Blueprint]]], limits: dict[str, Limit], errors: ErrorCatalogue
+) -> list[Route]:
     claimed: dict[tuple[str, str], Route] = {}
     found: list[tuple[str, Blueprint]] = [("core", health.blueprint), ("core", openapi.blueprint)]
-    for name, blueprints in plugins.collect("register_blueprints"):
+    for name, blueprints in brought:
         found += [(name, blueprint) for blueprint in blueprints]
     for plugin, blueprint in found:
         for declared in blueprint.routes:
             route = replace(declared, plugin=plugin)
             key = (route.method, PATH_PARAMETER.sub("{}", route.path))
             if other := claimed.get(key):
-                raise PluginError(f"{route.method} {route.path} is claimed by both {other.plugin} and {plugin}")
+                raise PluginClash(f"{route.method} {route.path} is claimed by both {other.plugin} and {plugin}")
             _check_route(route, limits, errors)
             claimed[key] = route
     return list(claimed.values())
@@ -160,7 +178,8 @@ def _add_lifecycle(app: AnyApp, assembly: Assembly) -> None:
 
     @app.after_server_stop
     async def close_all(app: AnyApp) -> None:
-        app.ctx.guard.cancel()
+        if hasattr(app.ctx, "guard"):  # not after a start that failed
+            app.ctx.guard.cancel()
         await app.ctx.holder.leave()
 
 

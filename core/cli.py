@@ -18,6 +18,7 @@ import core
 from core.commands import complain, err, reaching_database, refusals_of_database, with_running_stack
 from core.http.blueprint import RouteError
 from core.plugins import PluginError
+from core.scaffold import commands as scaffold
 from core.settings import (
     PREFIX,
     ConfigurationError,
@@ -56,6 +57,7 @@ def build_cli() -> typer.Typer:
     cli.callback()(_top)
     for command in (serve, migrate, env, settings_table, plugins_table, routes_table):
         cli.command(name=command.__name__.removesuffix("_table"))(command)
+    cli.add_typer(scaffold.plugin, name="plugin")
     if _wants_plugins():
         from core.app import discover  # noqa: PLC0415  # slow to import, and most commands of ours do without
 
@@ -66,7 +68,7 @@ def build_cli() -> typer.Typer:
 
 def _wants_plugins() -> bool:
     """The kernel's own commands, which children run at every start, need not import the plugins' commands."""
-    own = {"serve", "env", "settings", "plugins", "routes", "migrate"}
+    own = {"serve", "env", "settings", "plugins", "plugin", "routes", "migrate"}
     return not (len(sys.argv) > 1 and sys.argv[1] in own)
 
 
@@ -159,17 +161,20 @@ def settings_table(data_dir: DataDir = None) -> None:
     out.print(table)
 
 
-def plugins_table() -> None:
-    """List the plugins: what is active, what failed and why, and which hooks each uses."""
-    from core.app import assemble, discover  # noqa: PLC0415
+def plugins_table(data_dir: DataDir = None) -> None:
+    """List the plugins: what is active, what failed and why, which hooks each uses, and what those have cost.
 
-    settings, plugins = discover()
+    Calls, time and failures are those of the service that runs in the data directory, or that is configured, since it
+    was started; there are none where none runs.
+    """
+    from core.app import assemble, discover  # noqa: PLC0415
+    from core.plugins_table import rows  # noqa: PLC0415
+
+    settings, plugins = discover({"data_dir": data_dir})
     assemble(settings, plugins)
-    colours = {"active": "green", "failed": "red", "disabled": "yellow"}
-    table = _table("Plugins", "Plugin", "Version", "From", "State", "Hooks")
-    for info in plugins.infos():
-        state = f"[{colours[info.status]}]{info.status}[/]" + (f": {escape(info.error)}" if info.error else "")
-        table.add_row(f"[cyan]{info.name}[/]", info.version, info.origin, state, ", ".join(info.hooks))
+    table = _table("Plugins", "Plugin", "Version", "From", "State", "Calls", "Time", "Failures", "Hooks")
+    for row in rows(settings, plugins):
+        table.add_row(*row)
     out.print(table)
 
 

@@ -55,6 +55,13 @@ def reaching_database(flags: dict[str, Any] | None = None) -> tuple[Settings, An
     return settings, plugins
 
 
+def brought(hook: str, kind: type[Result], **arguments: Any) -> list[tuple[str, Result]]:
+    """What the plugins bring by a start-up hook, as `Hooks.brought` says; for the commands of plugins."""
+    from core.app import discover  # noqa: PLC0415
+
+    return discover()[1].hooks.brought(hook, kind, **arguments)
+
+
 def run_with_resources(work: Callable[[Any], Awaitable[Result]], flags: dict[str, Any] | None = None) -> Result:
     """Run a command's coroutine with open `Resources`, as a worker has them; for the commands of plugins."""
     from core.app import assemble  # noqa: PLC0415

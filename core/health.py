@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 
 import core
-from core import cache, database, storage
+from core import cache, database, figure_store
+from core.answers import nonsense
+from core.figure_store import Overview
 from core.http.blueprint import Blueprint
 from core.http.reply import Reply, reply, rfc3339
 from core.http.request import Request
@@ -42,8 +44,28 @@ class Version(msgspec.Struct):
     version: str
 
 
+class HookFigures(msgspec.Struct):
+    """What one hook of a plugin has cost, over all workers since the service started.
+
+    `seconds` are by the clock. `timeouts`, `skipped` and `blocked` (it held up the worker) are of after-events.
+    `last_error` is the type of the last exception; the log, and `voicera plugins`, say more.
+    """
+
+    hook: str
+    calls: int
+    seconds: float
+    failures: int
+    timeouts: int
+    skipped: int
+    blocked: int
+    last_error: str | None
+
+
 class PluginView(msgspec.Struct):
-    """One plugin: `status` is active, disabled or failed, and `error` says why it failed."""
+    """One plugin: `status` is active, disabled or failed, and `error` says why it failed.
+
+    `tripped` are after-events that it kept failing at, and does not hear of for now.
+    """
 
     name: str
     origin: str
@@ -51,6 +73,8 @@ class PluginView(msgspec.Struct):
     status: str
     error: str | None
     hooks: list[str]
+    tripped: list[str]
+    figures: list[HookFigures]
 
 
 class ErrorView(msgspec.Struct):
@@ -105,8 +129,9 @@ async def version(request: Request) -> Reply:
 @blueprint.get("/plugins", returns=list[PluginView])
 @public
 async def plugins(request: Request) -> Reply:
-    """List the plugins, those that failed with their error."""
-    return reply([_shown(info) for info in request.app.ctx.plugins.infos()])
+    """List the plugins, those that failed with their error, and what their hooks have cost."""
+    overview = await figure_store.whole(request.resources)
+    return reply([_shown(info, overview) for info in request.app.ctx.plugins.infos()])
 
 
 @blueprint.get("/errors", returns=list[ErrorView])
@@ -116,27 +141,61 @@ async def errors(request: Request) -> Reply:
     return reply(request.app.ctx.errors.listing())
 
 
-def _shown(info: PluginInfo) -> dict[str, Any]:
-    """A plugin as anyone may see it: its error without the paths of this machine, which the log has."""
+def _shown(info: PluginInfo, overview: Overview) -> dict[str, Any]:
+    """A plugin as anyone may see it: its error without the paths of this machine, which the log has.
+
+    What is raised while serving may tell of somebody's data, so only its type is shown.
+    """
     error = info.error and PATH.sub("…", info.error)
-    return {**asdict(info), "hooks": list(info.hooks), "error": error}
+    figures = [
+        {
+            "hook": hook,
+            **asdict(figure),
+            "seconds": round(figure.seconds, 6),
+            "last_error": figure.last_error and figure.last_error.partition(":")[0],
+        }
+        for hook, figure in overview.of(info.name)
+    ]
+    return {
+        **asdict(info),
+        "hooks": list(info.hooks),
+        "error": error,
+        "tripped": overview.tripped_of(info.name),
+        "figures": figures,
+    }
 
 
 async def probe(resources: Resources) -> dict[str, str]:
-    """Run all readiness checks at once, each with two seconds; never raises."""
+    """Run all readiness checks at once, each with two seconds; never raises.
+
+    A plugin that cannot say what its checks are is itself not ready, under its own name.
+    """
     checks: dict[str, Check] = {
         "database": partial(database.ping, resources.db),
-        "storage": partial(storage.ping, resources.storage),
+        "storage": resources.storage.ping,
         "cache": partial(cache.ping, resources.cache),
     }
-    for _, found in resources.hooks.collect("readiness_checks", resources=resources):
-        checks.update(_named(found))
+    for plugin in resources.hooks.users_of("readiness_checks"):
+        checks.update(_checks_of(plugin, resources))
     states = await asyncio.gather(*(_state(name, check) for name, check in checks.items()))
     return dict(zip(checks, states, strict=True))
 
 
-def _named(found: Mapping[str, Check] | None) -> Mapping[str, Check]:
-    return found or {}
+def _checks_of(plugin: str, resources: Resources) -> Mapping[str, Check]:
+    named: dict[str, Check] = {}
+    try:
+        for _, found in resources.hooks.collect_from(plugin, "readiness_checks", resources=resources):
+            if wrong := nonsense("readiness_checks", found):
+                raise TypeError(wrong)  # noqa: TRY301  # as if the plugin itself had raised it
+            named |= found or {}
+    except Exception as error:
+        log.exception("no readiness checks", extra={"plugin": plugin})
+        return {plugin: partial(_raise, error)}
+    return named
+
+
+async def _raise(error: Exception) -> None:
+    raise error
 
 
 async def _state(name: str, check: Check) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.resources import Resources
     from core.security import Principal
     from core.settings import Settings, SettingsSection
+    from core.storage import Storage
 
 PROJECT = "voicera"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -61,24 +62,52 @@ def register_rate_limits(settings: Settings) -> Mapping[str, Limit]:  # type: ig
 
 @hookspec
 def register_commands(cli: typer.Typer) -> None:
-    """Add commands to the `voicera` program."""
+    """Add commands to the `voicera` program.
+
+    Collected (*collect*) when the program is run, but for the kernel's own commands, never while serving.
+    """
+
+
+@hookspec
+def open_storage(settings: Settings) -> AbstractAsyncContextManager[Storage] | None:
+    """Return a context that opens where recordings are kept, in place of S3; None to leave that to others.
+
+    Collected (*collect*) and entered when a worker starts. An error always ends the start, and so do two plugins that
+    bring a storage: elsewhere recordings would be lost.
+    """
 
 
 @hookspec
 def readiness_checks(resources: Resources) -> Mapping[str, Check]:  # type: ignore[empty-body]
-    """Return named coroutine functions that raise when a dependency of this plugin is not usable."""
+    """Return named coroutine functions that raise when a dependency of this plugin is not usable.
+
+    Collected (*collect*) at each `GET /readiness`, which gives each of them two seconds. A plugin that raises here is
+    itself not ready, under its own name.
+    """
 
 
 @hookspec
 def lifespan(resources: Resources) -> AbstractAsyncContextManager[Any]:  # type: ignore[empty-body]
-    """Return a context that is entered when a worker starts and left when it stops."""
+    """Return a context that is entered when a worker starts and left when it stops.
+
+    Collected (*collect*) and entered in the order of the plugins, when the resources are open; a command that works
+    past the API enters it too. What fails on entering counts as an error here.
+    """
 
 
 @hookspec
 async def authenticate(request: Request) -> Principal | None:
-    """Return who sent the request, or None to let another plugin try; raise to refuse the credentials."""
+    """Return who sent the request, or None to let another plugin try; raise an ApiError to refuse the credentials.
+
+    A question (*first*), asked for each request to a route that is not public, before its body is read; in no
+    transaction. Any other error answers SERVER_001.
+    """
 
 
 @hookspec
 async def session_ended(resources: Resources, principal: Principal) -> bool | None:
-    """Say whether a session has been revoked; asked only while the cache, which usually says it, is down."""
+    """Say whether a session has been revoked; asked only while the cache, which usually says it, is down.
+
+    A question (*first*), in no transaction; an error fails the request. The plugin `auth` calls a session revoked that
+    it does not know: answer for sessions that you authenticate yourself with `@hookimpl(tryfirst=True)`.
+    """

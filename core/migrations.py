@@ -23,7 +23,7 @@ from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.apps.migrations.tables import Migration
 
 from core.database import LOST, Engine, connect_options, set_current
-from core.plugins import PluginError, Plugins
+from core.plugins import PluginClash, PluginError, Plugins
 from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:  # takes a third of a second to import
@@ -94,7 +94,11 @@ async def leave_out_unmigrated(settings: Settings, plugins: Plugins) -> None:
         log.warning("migrations cannot be checked", extra={"error": type(error).__name__})
         return
     for name, paths in found:
-        expected = [step for path in paths for step in steps(importlib.import_module(path).APP_CONFIG)]
+        try:
+            expected = [step for path in paths for step in steps(importlib.import_module(path).APP_CONFIG)]
+        except Exception as error:
+            plugins.fail(name, error)
+            continue
         missing = [step.identifier for step in expected if (step.app, step.identifier) not in done]
         if missing:
             plugins.fail(name, PluginError(f"its migration {missing[0]} has not run: see `voicera migrate`"))
@@ -147,8 +151,13 @@ def in_order(apps: list[tuple[str, str]], plugins: Plugins) -> list[tuple[str, s
 async def _run_app(connection: Any, engine: Engine, path: str, plugin: str, seen: dict[str, str]) -> list[str]:
     config: AppConfig = importlib.import_module(path).APP_CONFIG
     if other := seen.get(config.app_name):
-        raise PluginError(f"the Piccolo app {config.app_name} is claimed by both {other} and {plugin}")
+        raise PluginClash(f"the Piccolo app {config.app_name} is claimed by both {other} and {plugin}")
     seen[config.app_name] = plugin
+    for table in config.table_classes:
+        name = f"table {table._meta.tablename}"  # noqa: SLF001  # Piccolo's way to a table's name
+        if other := seen.get(name):
+            raise PluginClash(f"the {name} is claimed by both {other} and {plugin}")
+        seen[name] = plugin
     await _refuse_taken_tables(connection, config, plugin)
     done = set(await _within(connection, engine, lambda: Migration.get_migrations_which_ran(config.app_name)))
     ran = []
@@ -214,4 +223,4 @@ async def _refuse_taken_tables(connection: Any, config: AppConfig, plugin: str) 
         name = table._meta.tablename  # noqa: SLF001  # Piccolo's way to a table's name
         owner = await connection.fetchval("SELECT obj_description(to_regclass($1), 'pg_class')", name)
         if owner and owner != f"voicera:{config.app_name}":
-            raise PluginError(f"the table {name} is claimed by both {owner.removeprefix('voicera:')} and {plugin}")
+            raise PluginClash(f"the table {name} is claimed by both {owner.removeprefix('voicera:')} and {plugin}")

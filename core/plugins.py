@@ -20,6 +20,8 @@ import pluggy
 
 import core
 from core import hookspecs
+from core.answers import nonsense
+from core.compatibility import misfit, too_many_arguments, unusable, warn_of_deprecated
 from core.hooks import Hooks
 from core.settings import ConfigurationError, SettingsSection
 
@@ -30,6 +32,10 @@ OURS = "plugins"
 
 class PluginError(Exception):
     """A plugin does not fit; the message names it and says why."""
+
+
+class PluginClash(PluginError):
+    """Two plugins claim the same; the message names both. It always ends the start: neither is more right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +59,12 @@ class Candidate:
     version: str
     target: str
     entry: EntryPoint | None = None
+    module: ModuleType | None = None
 
     def load(self) -> ModuleType:
-        """Import the plugin's module."""
+        """Import the plugin's module, unless it was given."""
+        if self.module is not None:
+            return self.module
         loaded = self.entry.load() if self.entry else importlib.import_module(self.target)
         if not isinstance(loaded, ModuleType):
             raise PluginError(f"plugin {self.name}: the entry point {self.target} is not a module")
@@ -72,7 +81,8 @@ class Plugins:
         self._infos: dict[str, PluginInfo] = {}
         self._disabled = frozenset(disabled)
         self._idle: list[Candidate] = []
-        self.hooks = Hooks(self._manager)
+        self.hooks = Hooks(self._manager, leave_out=self.fail)
+        self.failed: set[str] = set()
 
     @classmethod
     def discover(
@@ -91,7 +101,7 @@ class Plugins:
         for candidate in candidates:
             plugins._add(candidate)
         for module in extra:
-            plugins._register(module, Candidate(module.__name__, "installed", "0", module.__name__))
+            plugins._add(Candidate(module.__name__, "installed", "0", module.__name__, module=module))
         plugins._open_hookspecs()
         return plugins
 
@@ -112,6 +122,8 @@ class Plugins:
 
     def fail(self, name: str, error: BaseException) -> None:
         """Leave a plugin out after an error; raises PluginError where that is not allowed."""
+        if isinstance(error, PluginClash):
+            raise error
         info = self._infos[name]
         if info.origin == "bundled" or self._strict:
             if isinstance(error, ConfigurationError):
@@ -121,18 +133,23 @@ class Plugins:
         self._infos[name] = replace(info, status="failed", error=_say(error))
         if self._manager.has_plugin(name):
             self._manager.unregister(name=name)
-            self.hooks = Hooks(self._manager)
+        self.hooks.forget()
+        self.failed.add(name)
 
     def collect(self, hook: str, **arguments: Any) -> list[tuple[str, Any]]:
-        """Call a start-up hook plugin by plugin, so that one that fails can be left out alone."""
+        """Call a start-up hook plugin by plugin, so that one that fails or returns nonsense can be left out alone."""
         results = []
         for name, module in list(self._manager.list_name_plugin()):
             if module is None:
                 continue
             try:
-                results += self.hooks.collect_from(name, hook, **arguments)
-            except Exception as error:
+                found = self.hooks.collect_from(name, hook, **arguments)
+                if wrong := next(filter(None, (nonsense(hook, answer) for _, answer in found)), None):
+                    raise PluginError(wrong)  # noqa: TRY301  # as if the plugin itself had raised it
+            except (Exception, SystemExit) as error:
                 self.fail(name, error)
+            else:
+                results += found
         return results
 
     def _add(self, candidate: Candidate) -> None:
@@ -145,19 +162,28 @@ class Plugins:
             return
         self._infos[candidate.name] = info
         try:
-            self._register(candidate.load(), candidate)
-        except Exception as error:
+            self._register(candidate.load(), candidate.name)
+        except (Exception, SystemExit) as error:
             self.fail(candidate.name, error)
 
-    def _register(self, module: ModuleType, candidate: Candidate) -> None:
-        self._infos.setdefault(
-            candidate.name, PluginInfo(candidate.name, candidate.origin, candidate.version, "active")
-        )
-        self._manager.register(module, name=candidate.name)
+    def _register(self, module: ModuleType, name: str) -> None:
+        wrong = misfit(module)
+        if wrong is None:
+            self._manager.register(module, name=name)
+            wrong = unusable(self._manager, name)
+        if wrong is not None:
+            raise PluginError(wrong)
 
     def _open_hookspecs(self) -> None:
-        for _, module in self.collect("register_hookspecs"):
-            self._manager.add_hookspecs(module)
+        for publisher, module in self.collect("register_hookspecs"):
+            for name, wrong in too_many_arguments(self._manager, module):
+                self.fail(name, PluginError(wrong))
+            try:
+                self._manager.add_hookspecs(module)
+            except Exception as error:
+                self.fail(publisher, error)
+        self.hooks.forget()
+        warn_of_deprecated(self._manager)
         for name in [info.name for info in self._infos.values() if info.status == "active"]:
             if (unknown := self._unknown_hooks(name)) is not None:
                 self.fail(name, unknown)
@@ -171,6 +197,11 @@ class Plugins:
                 if impl.plugin_name == name and not impl.optionalhook:
                     return PluginError(f"it implements the unknown hook {caller.name}")
         return None
+
+
+def names() -> list[str]:
+    """The names of all plugins that can be found here, sorted; none is imported."""
+    return sorted(candidate.name for candidate in _candidates())
 
 
 def _candidates() -> Iterator[Candidate]:

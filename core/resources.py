@@ -14,15 +14,18 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from core import figure_store
+from core.answers import nonsense
 from core.background import Background
 from core.cache import Cache, open_cache
 from core.database import Database, Engine, open_database
+from core.figures import describe
 from core.hooks import Hooks
 from core.http import idempotency
 from core.limits import Limit
 from core.ratelimit import RateLimiter
-from core.settings import Settings
-from core.storage import Storage, open_storage
+from core.settings import ConfigurationError, Settings
+from core.storage import Storage, open_s3
 
 
 def utc_now() -> datetime:
@@ -54,18 +57,56 @@ class Resources:
 async def open_resources(
     settings: Settings, hooks: Hooks, engine: Engine, limits: dict[str, Limit], scopes: frozenset[str]
 ) -> AsyncIterator[Resources]:
-    """Open everything, enter the plugins' `lifespan` contexts, and on leaving drain background work and close all."""
+    """Open everything, enter the plugins' `lifespan` contexts, and on leaving drain background work and close all.
+
+    Raises ConfigurationError if two plugins bring a storage, or one that cannot be opened.
+    """
+    hooks.rules.seconds = settings.after_seconds
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(open_database(settings, engine))
         cache = await stack.enter_async_context(open_cache(settings))
-        storage = await stack.enter_async_context(open_storage(settings))
+        storage = await stack.enter_async_context(_storage(settings, hooks))
+        await stack.enter_async_context(figure_store.told(cache, hooks))
         background = Background()
         stack.push_async_callback(background.drain, settings.shutdown_grace / 2)
         resources = Resources(settings, hooks, db, cache, storage, RateLimiter(cache, limits), background, scopes)
         background.repeat("idempotency keys", idempotency.PURGE_SECONDS, partial(idempotency.forget_old, resources))
-        for _, context in hooks.collect("lifespan", resources=resources):
-            await stack.enter_async_context(context)
+        figure_store.tell_regularly(background, cache, hooks)
+        for plugin in hooks.users_of("lifespan"):
+            try:
+                for _, context in hooks.collect_from(plugin, "lifespan", resources=resources):
+                    if wrong := nonsense("lifespan", context):
+                        raise TypeError(wrong)  # noqa: TRY301  # as if the plugin itself had raised it
+                    await stack.enter_async_context(context)
+            except Exception as error:
+                hooks.leave_out(plugin, error)
         yield resources
+
+
+@asynccontextmanager
+async def _storage(settings: Settings, hooks: Hooks) -> AsyncIterator[Storage]:
+    """The storage that a plugin brings, else S3. One that fails ends the start: elsewhere recordings would be lost."""
+    found = []
+    for plugin in hooks.users_of("open_storage"):
+        for _, context in hooks.collect_from(plugin, "open_storage", settings=settings):
+            if wrong := nonsense("open_storage", context):
+                raise ConfigurationError(f"plugin {plugin}: {wrong}")
+            found += [(plugin, context)] if context is not None else []
+    if len(found) > 1:
+        raise ConfigurationError(f"the storage is claimed by both {found[0][0]} and {found[1][0]}")
+    if not found:
+        async with open_s3(settings) as storage:
+            yield storage
+        return
+    plugin, context = found[0]
+    async with AsyncExitStack() as stack:
+        try:
+            storage = await stack.enter_async_context(context)
+        except Exception as error:
+            raise ConfigurationError(f"plugin {plugin}: its storage cannot be opened: {describe(error)}") from error
+        if not isinstance(storage, Storage):
+            raise ConfigurationError(f"plugin {plugin}: its storage lacks methods of Storage")
+        yield storage
 
 
 class Holder:

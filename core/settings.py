@@ -101,6 +101,9 @@ class Settings(SettingsSection):
     slow_client_grace: float = Field(
         10.0, gt=0, description="Seconds a client may take for a request head, or make no headway with a body."
     )
+    after_seconds: float = Field(
+        10.0, gt=0, description="Seconds that a plugin's listener of an after-event may take, then it is given up."
+    )
     shutdown_grace: float = Field(
         15.0, gt=0, description="Seconds that running requests and background work get to end."
     )

@@ -1,16 +1,19 @@
-"""S3 through aiobotocore: one client a worker for the service's own work, and presigning for clients.
+"""Where recordings are kept: the protocol that a backend follows, and S3 through aiobotocore.
 
-The client is opened by a holder task when it is first needed or soon after the start: importing botocore
-takes longer than starting the rest, and a worker serves before.
+A worker has one S3 client for the service's own work, and presigns for clients. It is opened by a holder task when it
+is first needed or soon after the start: importing botocore takes longer than starting the rest, and a worker serves
+before.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from core.settings import Settings
 
@@ -22,10 +25,60 @@ OPEN_SECONDS = 5.0
 
 
 class StorageUnavailable(ConnectionError):
-    """The S3 server does not answer."""
+    """The storage does not answer."""
 
 
-class Storage:
+@dataclass(slots=True)
+class Multipart:
+    """An object that is being written in parts: what the backend calls it, and what it said of each part so far."""
+
+    key: str
+    upload_id: str
+    parts: list[str] = field(default_factory=list)
+
+
+@runtime_checkable
+class Storage(Protocol):
+    """Objects by key. An object never changes once it is whole; nothing of an unfinished one can be read.
+
+    Keys are up to 200 of `a-z 0-9 / - .`. Every method raises StorageUnavailable (or another OSError) while the
+    backend is away, which clients see as 503.
+    """
+
+    async def put(self, key: str, body: bytes | bytearray, media: str) -> None:
+        """Write a small object at once; `media` is its Content-Type."""
+        ...
+
+    async def begin(self, key: str, media: str) -> Multipart:
+        """Begin an object of several parts."""
+        ...
+
+    async def add_part(self, multipart: Multipart, body: bytes | bytearray) -> None:
+        """Write the next part: 8 MiB, but for the last. Raises if the object was removed meanwhile."""
+        ...
+
+    async def complete(self, multipart: Multipart) -> None:
+        """Make the parts one object. Raises if it was removed meanwhile."""
+        ...
+
+    async def read(self, key: str, first: int, last: int) -> bytes | None:
+        """Read bytes of an object, both ends included, fewer where it ends before; None if there is no such object."""
+        ...
+
+    async def remove(self, key: str) -> None:
+        """Delete an object, whole or begun; nothing happens where there is none."""
+        ...
+
+    async def presign(self, method: str, key: str, seconds: int) -> str:
+        """An address with which anyone may do this with this object, for so long. It is a credential: never log it."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise if the backend cannot be used; asked by `/readiness`."""
+        ...
+
+
+class S3Storage:
     """The bucket of the recordings."""
 
     def __init__(self, settings: Settings) -> None:
@@ -41,14 +94,77 @@ class Storage:
         except TimeoutError:
             raise StorageUnavailable("the storage client is not open") from None
 
-    async def presign(self, method: str, key: str, seconds: int) -> str:
-        """An address at the public endpoint that lets anyone do this with this object, for so long.
+    async def put(self, key: str, body: bytes | bytearray, media: str) -> None:
+        """Write a small object at once."""
+        client = await self.client()
+        await client.put_object(Bucket=self.bucket, Key=key, Body=io.BytesIO(body), ContentType=media)
 
-        Signed here, with AWS Signature Version 4 in the query: nothing is asked of the server. Never log it.
-        Raises StorageUnavailable as `client` does, since botocore is imported there.
+    async def begin(self, key: str, media: str) -> Multipart:
+        """Begin an object of several parts; S3 takes at most 10,000, none but the last under 5 MiB."""
+        client = await self.client()
+        begun = await client.create_multipart_upload(Bucket=self.bucket, Key=key, ContentType=media)
+        return Multipart(key, begun["UploadId"])
+
+    async def add_part(self, multipart: Multipart, body: bytes | bytearray) -> None:
+        """Write the next part."""
+        client = await self.client()
+        written = await client.upload_part(
+            Bucket=self.bucket,
+            Key=multipart.key,
+            UploadId=multipart.upload_id,
+            PartNumber=len(multipart.parts) + 1,
+            Body=io.BytesIO(body),
+        )
+        multipart.parts.append(written["ETag"])
+
+    async def complete(self, multipart: Multipart) -> None:
+        """Make the parts one object."""
+        client = await self.client()
+        await client.complete_multipart_upload(
+            Bucket=self.bucket,
+            Key=multipart.key,
+            UploadId=multipart.upload_id,
+            MultipartUpload={
+                "Parts": [{"ETag": tag, "PartNumber": at} for at, tag in enumerate(multipart.parts, start=1)]
+            },
+        )
+
+    async def read(self, key: str, first: int, last: int) -> bytes | None:
+        """Read bytes of an object, both ends included; None if there is no such object."""
+        client = await self.client()
+        try:
+            answer = await client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={first}-{last}")
+        except client.exceptions.NoSuchKey:
+            return None
+        async with answer["Body"] as body:
+            window: bytes = await body.read()
+            return window
+
+    async def remove(self, key: str) -> None:
+        """Delete an object, whole or begun."""
+        client = await self.client()
+        begun = await client.list_multipart_uploads(Bucket=self.bucket, Prefix=key)
+        for upload in begun.get("Uploads", []):
+            if upload["Key"] == key:
+                try:
+                    await client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload["UploadId"])
+                except client.exceptions.NoSuchUpload:
+                    continue  # completed or aborted meanwhile
+        await client.delete_object(Bucket=self.bucket, Key=key)
+
+    async def presign(self, method: str, key: str, seconds: int) -> str:
+        """An address at the public endpoint, with AWS Signature Version 4 in the query.
+
+        Signed here: nothing is asked of the server. Raises StorageUnavailable as `client` does, since botocore is
+        imported there.
         """
         await self.client()
         return _presigned(self._settings, method, f"{self.bucket}/{key}", seconds)
+
+    async def ping(self) -> None:
+        """Raise if the bucket cannot be reached."""
+        client = await self.client()
+        await client.head_bucket(Bucket=self.bucket)
 
     async def hold(self) -> None:
         """Keep the client open until cancelled, in one task."""
@@ -59,16 +175,10 @@ class Storage:
             await asyncio.Event().wait()
 
 
-async def ping(storage: Storage) -> None:
-    """Raise if the bucket cannot be reached."""
-    client = await storage.client()
-    await client.head_bucket(Bucket=storage.bucket)
-
-
 @asynccontextmanager
-async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
+async def open_s3(settings: Settings) -> AsyncIterator[Storage]:
     """Start to open the client in a task of its own, and go on without waiting for it."""
-    storage = Storage(settings)
+    storage = S3Storage(settings)
     holder = asyncio.create_task(storage.hold(), name="storage")
     try:
         yield storage

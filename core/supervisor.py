@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 
 from core.embedded.server import StartFailed
 from core.embedded.stack import EmbeddedStack
+from core.figures import RUN_VARIABLE
 from core.processes import raise_file_limit, reap_orphans, spawn
 from core.reload import Watcher, project_folders
 from core.sdnotify import notify, watchdog_interval
@@ -107,7 +109,7 @@ class Supervisor:
         settings = self._stack.settings()
         # Port 0 has become a real one, which the workers shall know.
         settings = with_values(settings, {"port": self._port}, settings.source("port"))
-        self._environment = {**os.environ, **as_environment(settings)}
+        self._environment = {**os.environ, **as_environment(settings), RUN_VARIABLE: secrets.token_hex(8)}
         self._environment.pop("NOTIFY_SOCKET", None)
         yield from self._migrate()
         while not self._stack.ready("database", "cache"):

@@ -59,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     try:
         Sanic.serve_single(primary=app)
+    except ConfigurationError as error:  # found out when the resources were opened
+        return _refused(error)
     finally:
         log.close()
     return 0

@@ -29,6 +29,7 @@ def _load(name: str) -> ModuleType:
     return module
 
 
+collect_ignore = ["packages"]  # packages of third parties: they are installed, and tested there
 openapi_check = _load("openapi_check")
 _load("write_docs")
 
@@ -49,6 +50,12 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings that name a real PostgreSQL, Valkey and S3 server, started once."""
     with running_stack(tmp_path_factory.mktemp("stack")) as settings:
         yield settings
+
+
+@pytest.fixture(scope="session")
+def voicera_servers(servers: Settings) -> Settings:
+    """The fixtures for plugin authors live on the same servers."""
+    return servers
 
 
 @pytest.fixture(scope="session")

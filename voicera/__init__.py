@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from core import __version__
+from core import API_VERSION, __version__
 from core.background import Background
 from core.database import LOST, Connection, Database, after_commit, in_joined_transaction, rfc3339_sql
 from core.embedded.datadir import own_dir
@@ -32,6 +32,7 @@ from core.http.many import Many, ManyReader
 from core.http.metered import metered
 from core.http.moments import moment_of
 from core.http.paging import Page, PageSize, Paging, Skip
+from core.http.query import QueryParameter
 from core.http.ranges import span_of
 from core.http.reply import Fragment, Reply, encode, raw, reply, rfc3339, streamed
 from core.http.request import Request
@@ -41,11 +42,24 @@ from core.ratelimit import ended_key
 from core.resources import Resources, utc_now
 from core.security import Principal, public, requires
 from core.settings import ConfigurationError, Settings, SettingsSection
+from core.sql_migration import sql_migration
+from core.storage import Multipart, Storage, StorageUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _Result = TypeVar("_Result")
+
+
+def brought(hook: str, kind: type[_Result], **arguments: Any) -> list[tuple[str, _Result]]:
+    """What the plugins bring by a start-up hook that answers a sequence of `kind`: (plugin name, item) pairs.
+
+    For the commands of plugins; where there are `Resources`, ask `resources.hooks.brought`. An installed plugin that
+    raises, or answers something else, is left out.
+    """
+    from core.commands import brought as found  # noqa: PLC0415  # as below
+
+    return found(hook, kind, **arguments)
 
 
 def run_with_resources(work: Callable[[Resources], Awaitable[_Result]]) -> _Result:
@@ -59,6 +73,7 @@ def run_with_resources(work: Callable[[Resources], Awaitable[_Result]]) -> _Resu
 
 
 __all__ = [
+    "API_VERSION",
     "LOST",
     "UNSET",
     "ApiError",
@@ -77,6 +92,7 @@ __all__ = [
     "Many",
     "ManyReader",
     "Meta",
+    "Multipart",
     "NoSuchRoute",
     "Page",
     "PageSize",
@@ -84,6 +100,7 @@ __all__ = [
     "PermissionDenied",
     "PreconditionFailed",
     "Principal",
+    "QueryParameter",
     "RangeNotSatisfiable",
     "RateLimited",
     "Reply",
@@ -92,12 +109,15 @@ __all__ = [
     "Settings",
     "SettingsSection",
     "Skip",
+    "Storage",
+    "StorageUnavailable",
     "Struct",
     "Unauthenticated",
     "Unavailable",
     "UnsetType",
     "__version__",
     "after_commit",
+    "brought",
     "ceiling_of",
     "encode",
     "ended_key",
@@ -120,6 +140,7 @@ __all__ = [
     "rfc3339_sql",
     "run_with_resources",
     "span_of",
+    "sql_migration",
     "streamed",
     "time_of",
     "utc_now",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from core.errors import ApiError
+from core.http.query import QueryParameter
 from core.security import access_of
 
 Handler = Callable[..., Awaitable[Any]]
@@ -51,6 +52,8 @@ class Route:
     streamed_body: Any = None
     bearer: str = ""
     hooks: tuple[str, ...] = ()
+    extra_query: str | None = None
+    extra: Mapping[str, QueryParameter] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -82,6 +85,8 @@ class Blueprint:
     - `returns`, `status`: the type and status of the answer; `raises`: the errors it may give;
     - `limit`: the token bucket it takes from (None for none); `max_body` (bytes) and `deadline` (seconds; 0 for none)
       where the general settings do not fit; `headers`: response headers to document, name to meaning;
+    - `extra_query`: the start-up hook by which other plugins add query parameters (`QueryParameter`s, or what extends
+      them) to the route, which come as `request.extra`;
     - `examples`: `{"body": …, "reply": …}` for the document.
 
     Some are for the document alone:

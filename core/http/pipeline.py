@@ -31,6 +31,7 @@ from core.errors import (
     Unavailable,
 )
 from core.failures import as_api_error
+from core.hooks import culprit
 from core.http import idempotency
 from core.http.blueprint import PATH_PARAMETER, Route
 from core.http.reply import JSON_TYPE, PROBLEM_TYPE, Reply, encode, failure, problem, success
@@ -57,6 +58,8 @@ def serve_route(route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse]
         request.declared = route
         settings = request.resources.settings
         try:
+            if route.plugin in request.app.ctx.plugins.failed:
+                raise Unavailable(f"the plugin {route.plugin} is out of order")  # noqa: TRY301  # answered like others
             seconds = settings.request_deadline if route.deadline is None else route.deadline
             async with asyncio.timeout(seconds or None) as request.clock:
                 await admit(request, scope, route.limit)
@@ -142,11 +145,12 @@ def render_error(request: Request, error: BaseException) -> HTTPResponse:
     """Make the response of an exception; what nobody foresaw is logged with its plugin and answers SERVER_001."""
     known = as_api_error(error)
     if isinstance(known, InternalError):
-        plugin = request.declared.plugin if request.declared else "core"
+        plugin, hook = culprit(error) or (request.declared.plugin if request.declared else "core", None)
         sent = partial(
             sent_values, tuple(request.headers.values()), request.path, request.query_string, request.body or b""
         )
-        extra = {"plugin": plugin, "request_id": request.request_id, "_sent": sent}  # looked at in the writer's thread
+        named = {"plugin": plugin} if hook is None else {"plugin": plugin, "hook": hook}
+        extra = {**named, "request_id": request.request_id, "_sent": sent}  # looked at in the writer's thread
         log.error("request failed", exc_info=error, extra=extra)
     elif known.status == 503:
         log.warning("request unavailable", extra={"error": type(error).__name__, "request_id": request.request_id})

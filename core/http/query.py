@@ -1,7 +1,13 @@
-"""Query strings: decoded into a Struct, refused with the names of every wrong parameter."""
+"""Query strings: decoded into a Struct, refused with the names of every wrong parameter.
+
+A route may take parameters that other plugins add to it: they stand beside those of its Struct, and are given to its
+handler as `request.extra`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, get_type_hints
 from urllib.parse import parse_qsl
@@ -15,9 +21,32 @@ Schema = TypeVar("Schema", bound=msgspec.Struct)
 MOST_PARAMETERS = 100
 
 
+@dataclass(frozen=True, slots=True)
+class QueryParameter:
+    """A query parameter that a plugin adds to the routes of another: its name, its type (as in a Struct), its meaning.
+
+    The type is one that a text can be read as (`str`, `int`, `UUID`, an Enum, …), with the bounds that a `Meta` gives.
+    """
+
+    name: str
+    kind: Any
+    description: str
+
+
+Extra = tuple[tuple[Any, Any], ...]
+NO_EXTRA: Mapping[str, QueryParameter] = {}
+
+
 def decode_query(text: str, schema: type[Schema]) -> Schema:
     """Decode a raw query string; raises BadRequest that names every unknown, repeated or malformed parameter."""
+    return decode_with_extra(text, schema, NO_EXTRA)[0]
+
+
+def decode_with_extra(text: str, schema: type[Schema], extra: Mapping[str, QueryParameter]) -> tuple[Schema, Extra]:
+    """The same where other plugins have added parameters: those that were given come as (parameter, value) pairs."""
     kinds = _kinds(schema)
+    if extra:
+        kinds = {**kinds, **{name: parameter.kind for name, parameter in extra.items()}}
     values: dict[str, Any] = {}
     errors: list[FieldError] = []
     for name, raw in _pairs(text) if text else ():
@@ -30,10 +59,13 @@ def decode_query(text: str, schema: type[Schema]) -> Schema:
     errors += [FieldError(field=name, message="is required") for name in _required(schema) if name not in values]
     if errors:
         raise BadRequest(errors)
+    added = tuple((extra[name], values.pop(name)) for name in extra if name in values) if extra else ()
     try:
-        return msgspec.convert(values, schema, strict=False)
+        given = [(parameter, msgspec.convert(raw, parameter.kind, strict=False)) for parameter, raw in added]
+        found = msgspec.convert(values, schema, strict=False)
     except msgspec.ValidationError as error:
         raise BadRequest(wording(error)) from None
+    return found, tuple((parameter, value) for parameter, value in given if value is not None)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

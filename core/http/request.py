@@ -18,7 +18,7 @@ import sanic
 from core.errors import BadRequest, Unauthenticated
 from core.http.body import pieces, too_large
 from core.http.many import Many, ManyReader
-from core.http.query import decode_query
+from core.http.query import Extra, decode_with_extra
 from core.http.validation import decode
 
 if TYPE_CHECKING:
@@ -39,7 +39,18 @@ _count = itertools.count(1)
 class Request(sanic.Request):
     """One request. `principal` is None on public routes; everything else is there when a handler runs."""
 
-    __slots__ = ("_address", "_request_id", "clock", "code", "declared", "id_is_ours", "identity", "started", "verdict")
+    __slots__ = (
+        "_address",
+        "_request_id",
+        "clock",
+        "code",
+        "declared",
+        "extra",
+        "id_is_ours",
+        "identity",
+        "started",
+        "verdict",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,6 +63,7 @@ class Request(sanic.Request):
         self.verdict: Verdict | None = None
         self.started = 0.0
         self.clock: asyncio.Timeout | None = None
+        self.extra: Extra = ()
 
     @property
     def resources(self) -> Resources:
@@ -99,11 +111,16 @@ class Request(sanic.Request):
         return value
 
     def query(self, schema: type[QuerySchema]) -> QuerySchema:
-        """Decode the query string into the Struct that the route declares; raises BadRequest naming every wrong one."""
+        """Decode the query string into the Struct that the route declares; raises BadRequest naming every wrong one.
+
+        What was given of the parameters that other plugins add to the route stands in `extra` then: pairs of the
+        parameter, as its plugin made it, and the value.
+        """
         assert self.declared is not None
         if self.declared.query is not schema:
             raise TypeError(f"{self.declared.name} reads {schema!r}, and declares query={self.declared.query!r}")
-        return decode_query(self.query_string, schema)
+        value, self.extra = decode_with_extra(self.query_string, schema, self.declared.extra)
+        return value
 
     async def read_body(self, limit: int) -> None:
         """Read the whole body, at most `limit` bytes; raises BodyTooLarge before buffering more."""

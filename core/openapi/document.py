@@ -60,6 +60,8 @@ def _types(routes: Iterable[Route]) -> Iterator[Any]:
             if declared is not None and declared is not bytes:
                 yield declared
                 yield item_of(declared)
+        for parameter in route.extra.values():
+            yield parameter.kind
 
 
 def _drop_unused(document: dict[str, Any]) -> None:

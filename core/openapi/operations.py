@@ -103,8 +103,11 @@ def _path(route: Route) -> list[Schema]:
 def _query(route: Route, schemas: Schemas) -> list[Schema]:
     if route.query is None:
         return []
+    fields = list(schemas.fields(route.query))
+    for name, added in route.extra.items():
+        fields.append((name, {**schemas.of(added.kind), "description": added.description}, False))
     found = []
-    for name, field, required in schemas.fields(route.query):
+    for name, field, required in fields:
         description = field.get("description")
         schema = {key: value for key, value in field.items() if key != "description"}
         parameter = {"name": name, "in": "query", "required": required, "schema": schema}

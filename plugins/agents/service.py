@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +14,8 @@ import msgspec
 
 from plugins.agents import queries
 from plugins.agents.errors import AgentExists, AgentNotFound
+from plugins.agents.hookspecs import AgentChange as Change
+from plugins.agents.hookspecs import AgentsChanged
 from plugins.agents.queries import Stored
 from plugins.agents.schemas import AgentChange, AgentItem, AgentQuery, NewAgent
 from voicera import (
@@ -69,7 +71,9 @@ async def create(resources: Resources, owner_id: UUID, new: NewAgent) -> tuple[U
     fields = _columns(new)
     async with resources.db.connection() as connection:
         with _one_name():
-            return agent_id, await queries.insert(connection, owner_id, agent_id, now, fields)
+            stored = await queries.insert(connection, owner_id, agent_id, now, fields)
+    _tell(resources, owner_id, agent_id, "created", stored)
+    return agent_id, stored
 
 
 async def update(
@@ -85,6 +89,7 @@ async def update(
             done = await queries.update(connection, owner_id, agent_id, _now(resources), fields, versions=versions)
     if done.stored is None:
         raise PreconditionFailed if versions is not None and done.exists else AgentNotFound
+    _tell(resources, owner_id, agent_id, "changed", done.stored)
     return done.stored
 
 
@@ -99,8 +104,10 @@ async def delete(resources: Resources, owner_id: UUID, agent_id: UUID, versions:
             raise AgentNotFound
         if versions is not None and str(version) not in versions:
             raise PreconditionFailed
-        await resources.hooks.within("agent_deleting", connection=connection, owner_id=owner_id, agent_id=agent_id)
+        event = {"resources": resources, "connection": connection, "owner_id": owner_id, "agent_id": agent_id}
+        await resources.hooks.within("agent_deleting", **event)
         await queries.delete(connection, owner_id, agent_id)
+    _tell(resources, owner_id, agent_id, "deleted", Stored(version, "null"))
 
 
 async def known(connection: Connection, owner_id: UUID, agent_ids: frozenset[UUID]) -> frozenset[UUID]:
@@ -118,6 +125,15 @@ async def require(connection: Connection, owner_id: UUID, agent_id: UUID) -> boo
 async def status(connection: Connection, owner_id: UUID, agent_id: UUID) -> str:
     """An agent's status, which does not change until the transaction ends; `deleted` where there is none."""
     return await queries.keep_status(connection, owner_id, agent_id) or DELETED
+
+
+def _tell(
+    resources: Resources, owner_id: UUID, agent_id: UUID, action: Literal["created", "changed", "deleted"], now: Stored
+) -> None:
+    if resources.hooks.listened("agents_changed"):
+        change = Change(agent_id, action, now.version, msgspec.json.decode(now.resource))
+        event = AgentsChanged(owner_id, (change,))
+        resources.hooks.after(resources.background, "agents_changed", resources=resources, event=event)
 
 
 def _columns(given: NewAgent | AgentChange) -> str:

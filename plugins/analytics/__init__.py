@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from plugins.analytics import dashboard, routes
-from plugins.analytics.service import questions, rollups, upkeep
+from plugins.analytics import dashboard, hookspecs, routes
+from plugins.analytics.service import cards, questions, rollups, upkeep
 from plugins.calls.hookspecs import CallQuery, CallsChanged, CallsRecorded, Parameters, Seek
 from voicera import Blueprint, Connection, Resources, hookimpl
 
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
 
 
 @hookimpl
+def register_hookspecs() -> ModuleType:
+    return hookspecs
+
+
+@hookimpl
 def register_blueprints() -> Sequence[Blueprint]:
-    return [routes.blueprint, dashboard.blueprint]
+    return [routes.blueprint, routes.cards, dashboard.blueprint]
 
 
 @hookimpl
@@ -34,6 +40,7 @@ def register_commands(cli: typer.Typer) -> None:
 
 @hookimpl
 def lifespan(resources: Resources) -> AbstractAsyncContextManager[Any]:
+    cards.keep(resources)
     return upkeep.kept(resources)
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 HOUR, DAY, STRETCH, EVER = range(4)
 SIZES = (1, 24, 384)
 HOUR_MS = 3_600_000
+END_MS = (1 << 48) - 1  # no id tells a later time
 FIRST, LAST = -(1 << 31), (1 << 31) - 1
 
 
@@ -71,6 +72,11 @@ def span(start: int | None, end: int | None) -> Span:
     if end is not None and last is not None and last * HOUR_MS < end:
         edges.append((last * HOUR_MS, end))
     return Span(first, last, tuple(edges))
+
+
+def unfolded(start: int | None, end: int | None) -> Span:
+    """The same range as one edge, without a whole hour: for what the rollups do not know."""
+    return Span(0, 0, ((start or 0, END_MS if end is None else end),))
 
 
 def _cover(low: int, high: int, level: int) -> Iterator[Piece]:

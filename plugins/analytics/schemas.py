@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
+from plugins.analytics.hookspecs import Filter, Kind
 from voicera import Meta, Struct
 
 DateOrTime = Annotated[
@@ -130,6 +131,16 @@ class DailyCalls(CallStatistics, kw_only=True):
     date: date
 
 
+class CardView(Struct, kw_only=True):
+    """A card that a plugin puts on the dashboard: ask `path` for what is on it, with those of the page's filters."""
+
+    key: str
+    title: str
+    path: str
+    kind: Kind
+    filters: list[Filter]
+
+
 STATISTICS_EXAMPLE = {
     "total_calls": 1250,
     "completed_calls": 1200,
@@ -156,3 +167,6 @@ AGENTS_EXAMPLE = [{**STATISTICS_EXAMPLE, **FELT_EXAMPLE, "agent_id": SUBJECT_EXA
 CAMPAIGNS_EXAMPLE = [{**STATISTICS_EXAMPLE, **FELT_EXAMPLE, "campaign_id": SUBJECT_EXAMPLE}]
 HOURLY_EXAMPLE = [{**STATISTICS_EXAMPLE, "hour": "2024-01-29T10:00:00.000Z"}]
 DAILY_EXAMPLE = [{**STATISTICS_EXAMPLE, "date": "2024-01-29"}]
+CARDS_EXAMPLE = [
+    {"key": "short-calls", "title": "Short calls", "path": "/short-calls/count", "kind": "figure", "filters": ["days"]}
+]

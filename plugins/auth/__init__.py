@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from plugins.auth import errors, routes
+from plugins.auth import errors, hookspecs, routes
 from plugins.auth.service import keys, operators, revocation
 from plugins.auth.settings import AuthSettings
 from voicera import ApiError, Blueprint, Limit, Principal, Request, Resources, Settings, SettingsSection, hookimpl
 
 if TYPE_CHECKING:
     import typer
+
+
+@hookimpl
+def register_hookspecs() -> ModuleType:
+    return hookspecs
 
 
 @hookimpl

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from plugins.calls import errors, hookspecs
+from plugins.calls.hookspecs import ExportFormat, RecordedReport
 from plugins.calls.routes import calls, recordings
-from plugins.calls.service import lifetime
+from plugins.calls.service import lifetime, listing, receiving
 from plugins.calls.settings import CallsSettings
 from voicera import ApiError, Blueprint, Limit, Resources, Settings, SettingsSection, hookimpl
 
@@ -59,3 +61,21 @@ def register_commands(cli: typer.Typer) -> None:
 
     cli.add_typer(commands.imports, name="import")
     cli.add_typer(commands.exports, name="export")
+
+
+@hookimpl
+def register_export_formats() -> Sequence[ExportFormat]:
+    from plugins.calls.commands.writers import FORMATS  # noqa: PLC0415  # as above
+
+    return FORMATS
+
+
+@hookimpl
+async def record_calls(resources: Resources, owner_id: UUID, logs: Sequence[Mapping[str, Any]]) -> RecordedReport:
+    report = await receiving.record(resources, owner_id, logs)
+    return RecordedReport(report.received, report.created, report.duplicates)
+
+
+@hookimpl
+async def read_call(resources: Resources, owner_id: UUID, call_id: UUID) -> dict[str, Any] | None:
+    return await listing.read_call(resources, owner_id, call_id)

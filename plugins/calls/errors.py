@@ -23,6 +23,12 @@ class CallFinished(ApiError):
     code, status = "CALL_003", 409
 
 
+class UnknownSource(ApiError):
+    """No plugin understands calls of this source."""
+
+    code, status = "CALL_004", 404
+
+
 class RecordingNotFound(ApiError):
     """No recording for this call."""
 
@@ -41,4 +47,4 @@ class BrokenWav(ApiError):
     code, status = "RECORDING_002", 422
 
 
-ALL = (CallNotFound, CallConflict, CallFinished, RecordingNotFound, NotAWav, BrokenWav)
+ALL = (CallNotFound, CallConflict, CallFinished, UnknownSource, RecordingNotFound, NotAWav, BrokenWav)

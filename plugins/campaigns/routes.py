@@ -7,8 +7,15 @@ from uuid import UUID
 
 from plugins.campaigns import schemas, states
 from plugins.campaigns.errors import CampaignNotFound, StateForbids
-from plugins.campaigns.schemas import CampaignChange, CampaignQuery, CampaignView, NewCampaign, NumbersQuery
-from plugins.campaigns.service import campaigns, transitions
+from plugins.campaigns.schemas import (
+    CampaignChange,
+    CampaignQuery,
+    CampaignView,
+    NewCampaign,
+    NumbersQuery,
+    SuppressedView,
+)
+from plugins.campaigns.service import campaigns, suppression, transitions
 from plugins.campaigns.service.transitions import Move
 from plugins.campaigns.states import Transition
 from voicera import (
@@ -97,6 +104,23 @@ async def list_phone_numbers(request: Request, campaign_id: UUID) -> Reply:
     return reply(await campaigns.numbers(request.resources, request.principal.owner_id, campaign_id, wanted))
 
 
+@blueprint.get(
+    "/{campaign_id}/suppressed-numbers",
+    query=NumbersQuery,
+    returns=Page[SuppressedView],
+    raises=(CampaignNotFound,),
+    examples={"reply": schemas.SUPPRESSED_EXAMPLE},
+)
+@requires(READ)
+async def list_suppressed_numbers(request: Request, campaign_id: UUID) -> Reply:
+    """List the phone numbers that were taken out of a campaign when it became active, and why, by number.
+
+    `phone_numbers` and `phone_number_count` leave them out. One that a change gives again is asked about again.
+    """
+    wanted = request.query(NumbersQuery)
+    return reply(await suppression.page(request.resources, request.principal.owner_id, campaign_id, wanted))
+
+
 CHANGING: dict[str, Any] = {
     "body": CampaignChange,
     "returns": CampaignView,
@@ -160,6 +184,7 @@ async def launch_campaign(request: Request, campaign_id: UUID) -> Reply:
     """Make a draft, scheduled or paused campaign active at once, whatever its `start_time`.
 
     It needs a phone number, an active agent and an `end_time` in the future; `details` of the error says what lacks.
+    Plugins may take phone numbers out: see `GET /campaigns/{campaign_id}/suppressed-numbers`.
     """
     return await _move(request, campaign_id, states.LAUNCH)
 

@@ -11,6 +11,7 @@ from voicera import UNSET, Meta, Paging, Struct, UnsetType
 
 MOST_NUMBERS = 100_000
 MOST_SHOWN = 100
+MOST_REASON = 200
 # The look-ahead: in Python `$` also matches before a final line feed.
 E164 = r"^\+[0-9]{7,15}(?![\s\S])"
 
@@ -96,6 +97,14 @@ class NumbersQuery(Paging, kw_only=True, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=10_000, description="How many to answer at most.")] = 1000
 
 
+class SuppressedView(Struct, kw_only=True):
+    """A phone number that a plugin took out of a campaign when it became active."""
+
+    phone_number: str
+    reason: str
+    suppressed_at: datetime
+
+
 CREATE_EXAMPLE = {
     "name": "Q2 Marketing Campaign",
     "agent_id": "018d54f1-2d40-7c11-8f5e-0242ac120002",
@@ -125,6 +134,19 @@ VIEW_EXAMPLE = {
 CHANGED_EXAMPLE = {**VIEW_EXAMPLE, **CHANGE_EXAMPLE, "updated_at": "2024-01-29T10:35:00.000Z"}
 LIST_EXAMPLE = {"total": 5, "skip": 0, "limit": 20, "items": [VIEW_EXAMPLE]}
 NUMBERS_EXAMPLE = {"total": 2, "skip": 0, "limit": 1000, "items": ["+1234567890", "+1234567891"]}
+
+SUPPRESSED_EXAMPLE = {
+    "total": 1,
+    "skip": 0,
+    "limit": 1000,
+    "items": [
+        {
+            "phone_number": "+1234567892",
+            "reason": "on the do-not-call list: asked in a call",
+            "suppressed_at": "2024-01-29T10:35:00.000Z",
+        }
+    ],
+}
 
 
 def moved_example(status: Status, stamp: str) -> dict[str, object]:

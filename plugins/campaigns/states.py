@@ -62,7 +62,7 @@ class Transition:
 
     @property
     def activates(self) -> bool:
-        """True where calls begin: plugins may veto it."""
+        """True where calls begin: plugins may veto it, or suppress phone numbers."""
         return self.to == "active"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -19,9 +20,11 @@ import pytest
 from typer import rich_utils
 
 import core
+from core import cli, figure_store
 from core.app import assemble, discover
 from core.cli import main
 from core.settings import Settings, as_environment
+from voicera.testing import Running
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["serve", "migrate", "env", "settings", "plugins", "routes", "user"]
@@ -54,6 +57,7 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     for name in [name for name in os.environ if name.startswith("VOICERA_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(cli.out, "width", 200)  # it was made when the module was imported
     monkeypatch.setattr(rich_utils, "MAX_WIDTH", 200)
     monkeypatch.chdir(tmp_path)
 
@@ -154,6 +158,20 @@ def test_a_wrong_database_password_is_78_and_does_not_show_it(servers: Settings,
     done = voicera("migrate", folder=tmp_path, VOICERA_DATABASE_URL=wrong)
     assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr == 'voicera: VOICERA_DATABASE_URL: password authentication failed for user "voicera"\n'
+
+
+async def test_plugins_shows_what_the_hooks_of_the_running_service_have_cost(running: Running, tmp_path: Path) -> None:
+    assert (await (await running.client.new_user()).get("/auth/me")).status == 200
+    assert await figure_store.flush(running.resources.cache, running.resources.hooks)
+    environ = as_environment(running.resources.settings)
+    done = await asyncio.to_thread(voicera, "plugins", folder=tmp_path, **environ)
+    assert done.returncode == 0, done.stderr
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("│ auth ")]
+    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    assert cells[3] == "active"
+    assert int(cells[4]) > 0
+    assert cells[5].endswith(" s")
+    assert cells[6] == "0"
 
 
 def test_migrate_says_what_it_did_on_stderr(stack: Settings, tmp_path: Path) -> None:

@@ -75,13 +75,13 @@ def test_two_plugins_with_one_error_code_stop_the_start_and_both_are_named() -> 
 
 
 def test_two_plugins_with_one_name_stop_the_start() -> None:
-    with pytest.raises(ValueError, match="same"):
+    with pytest.raises(PluginError, match="two plugins are called same"):
         assembled(plugin("same"), plugin("same"))
 
 
 def test_two_plugins_with_one_rate_limit_stop_the_start() -> None:
     one = plugin("one", register_rate_limits=lambda settings: {"general": Limit(1, 1)})
-    with pytest.raises(PluginError, match="plugin one: the rate limit general exists already"):
+    with pytest.raises(PluginError, match="the rate limit general is claimed by both core and one"):
         assembled(one)
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
-
-import pytest
+from typing import Any
 
 from core.settings import Settings, as_environment
 from voicera.testing import fresh_database
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "tests" / "packages" / "voicera-shortcalls"
+PACKAGE = ROOT / "tests" / "packages" / "voicera-short-calls"
 SCRIPT = """
 import asyncio, json, os, sys
 from voicera.testing import running_app
+
+KEYS = ("name", "origin", "version", "status", "error", "hooks")
 
 async def main():
     async with running_app(os.environ) as app:
@@ -26,14 +25,16 @@ async def main():
         logs = [{**log, "duration_seconds": 3}, {**log, "duration_seconds": 60}]
         sent = await user.post("/call-logs/batch", logs)
         flagged = await user.get("/short-calls")
+        plugins = (await user.get("/plugins")).data
+        settings = app.resources.settings.sections()
         print(json.dumps({
             "sent": sent.status,
             "anonymous": (await app.client.get("/short-calls")).status,
             "status": flagged.status,
-            "flagged": len(flagged.data or []),
+            "flagged": flagged.data and flagged.data["total"],
             "codes": [entry["code"] for entry in (await user.get("/errors")).data if entry["code"].startswith("SHORT")],
-            "ready": (await user.get("/readiness")).data.get("shortcalls"),
-            "plugin": [p for p in (await user.get("/plugins")).data if p["name"] == "shortcalls"],
+            "plugin": [{key: p[key] for key in KEYS} for p in plugins if p["name"] == "short_calls"],
+            "settings": [name for one in settings for name in type(one).model_fields if name.startswith("short")],
             "documented": "/short-calls" in (await user.get("/openapi.json")).json["paths"],
         }))
 
@@ -41,87 +42,51 @@ asyncio.run(main())
 """
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """An empty virtual environment that sees the packages of this one, and the environment to run in it."""
-    home = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
-    site = next(home.glob("lib/python*/site-packages"))
-    ours = Path(pytest.__file__).parents[1]
-    (site / "ours.pth").write_text(f"import site; site.addsitedir({str(ours)!r})\n")
-    return home / "bin" / "python", {key: value for key, value in os.environ.items() if not key.startswith("VOICERA_")}
-
-
 async def test_a_plugin_dropped_in_with_pip_works_and_uninstalled_it_is_gone(
-    servers: Settings, tmp_path: Path, environment: tuple[Path, dict[str, str]]
+    servers: Settings, tmp_path: Path, environment: Any
 ) -> None:
-    python, environ = environment
-    settings = await fresh_database(servers)
-    environ |= as_environment(settings) | {"VOICERA_RATE_LIMIT_GENERAL": "1000/second"}
-    source = tmp_path / "voicera-shortcalls"
+    stack = as_environment(await fresh_database(servers)) | {"VOICERA_RATE_LIMIT_GENERAL": "1000/second"}
+    source = tmp_path / "voicera-short-calls"
     shutil.copytree(PACKAGE, source)
 
-    before = observe(python, environ)
-    pip(python, environ, "install", "--no-deps", "--no-build-isolation", str(source))
-    during = observe(python, environ)
-    command = run(python, environ, "-m", "voicera", "shortcalls")
-    pip(python, environ, "uninstall", "voicera-shortcalls")
-    after = observe(python, environ)
+    def observe() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(environment.run("-c", SCRIPT, **stack).splitlines()[-1])
+        return found
+
+    before = observe()
+    environment.install(str(source))
+    during = observe()
+    listed = environment.run("-m", "voicera", "routes", **stack)
+    environment.uninstall("voicera-short-calls")
+    after = observe()
 
     assert before["status"] == after["status"] == 404
-    assert before["plugin"] == after["plugin"] == before["codes"] == after["codes"] == []
+    assert before["plugin"] == after["plugin"] == before["codes"] == after["codes"] == after["settings"] == []
     assert after["sent"] == 201
     assert during == {
         "sent": 201,
         "anonymous": 401,
         "status": 200,
         "flagged": 1,
-        "codes": ["SHORT_001"],
-        "ready": "ok",
+        "codes": ["SHORT_CALLS_001"],
         "plugin": [
             {
-                "name": "shortcalls",
+                "name": "short_calls",
                 "origin": "installed",
-                "version": "1.2.3",
+                "version": "0.1.0",
                 "status": "active",
                 "error": None,
                 "hooks": [
+                    "calls_changing",
                     "calls_recording",
-                    "readiness_checks",
                     "register_blueprints",
-                    "register_commands",
                     "register_errors",
                     "register_piccolo_apps",
+                    "register_settings",
                 ],
             }
         ],
+        "settings": ["short_calls_seconds"],
         "documented": True,
     }
-    assert command.strip() == "calls shorter than 5 seconds are flagged"
-
-
-def observe(python: Path, environ: dict[str, str]) -> dict[str, object]:
-    import json
-
-    found: dict[str, object] = json.loads(run(python, environ, "-c", SCRIPT).splitlines()[-1])
-    return found
-
-
-def pip(python: Path, environ: dict[str, str], verb: str, *arguments: str) -> None:
-    uv = Path(sys.executable).with_name("uv")
-    done = subprocess.run(
-        [uv, "pip", verb, "--quiet", "--python", python, *arguments],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def run(python: Path, environ: dict[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [python, *arguments], env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert "/short-calls/{call_id}" in listed

@@ -2,6 +2,7 @@
 
 import { get, logIn, logOut, onEnd, session } from "./api.js";
 import * as calls from "./calls.js";
+import { clearCards, expireCards, learnCards, showCards } from "./cards.js";
 import * as chart from "./chart.js";
 import { showEmotions, showGroup, showPhrases, showSentiment, showStatistics } from "./figures.js";
 import { DAYS, address, forAnalytics, read, same, STATUSES } from "./filters.js";
@@ -44,6 +45,7 @@ onEnd((message) => {
   stop();
   calls.closeCall();
   calls.clear();
+  clearCards();
   names = { of: new Map(), until: 0 };
   id("login-message").textContent = message;
   show();
@@ -180,7 +182,10 @@ function refreshIfDue() {
 }
 
 document.addEventListener("visibilitychange", refreshIfDue);
-id("refresh").addEventListener("click", () => refresh());
+id("refresh").addEventListener("click", () => {
+  expireCards();
+  refresh();
+});
 
 // `anew`: what is shown is about other calls, and marked so until it is not. Otherwise the pages of the list stay.
 async function refresh({ anew = false } = {}) {
@@ -196,6 +201,7 @@ async function refresh({ anew = false } = {}) {
     const [statistics, ...rest] = await ask(wanted, signal);
     if (signal.aborted) return;
     showAll(statistics, rest, wanted);
+    showCards(wanted, signal, stale); // which the page does not wait for
     await welcome(statistics, signal);
     stale = false;
     id("view").setAttribute("aria-busy", "false");
@@ -247,7 +253,10 @@ async function welcome(statistics, signal) {
 
 async function learnNames(signal) {
   if (Date.now() < names.until) return;
-  const [agents, campaigns] = await Promise.all(["/agents", "/campaigns"].map((path) => listNames(path, signal)));
+  const [agents, campaigns] = await Promise.all([
+    ...["/agents", "/campaigns"].map((path) => listNames(path, signal)),
+    learnCards(signal),
+  ]);
   const of = new Map([...agents.items, ...campaigns.items].map((each) => [each.id, each.name]));
   names = { of, until: Date.now() + NAMES_EVERY * 1000 };
   offer(controls.agent, "Every agent", agents.items);

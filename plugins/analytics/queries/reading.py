@@ -1,7 +1,8 @@
 """The texts of the statements that read figures: each is one statement, so that it sees each call exactly once.
 
 A figure is the sum over three sources: the rollups of whole hours, the deltas that are not in them yet, and, where a
-range cuts an hour, the call logs of that edge, found by their ids.
+range cuts an hour, the call logs of that edge, found by their ids. The rollups know nothing of the filters that other
+plugins add: with one of them, a range is nothing but an edge.
 """
 # ruff: noqa: S608  # made of constants; every value is a parameter
 
@@ -15,7 +16,7 @@ from uuid import UUID
 from plugins.analytics.cells import CELLS, total
 from plugins.analytics.periods import EVER, Span
 from plugins.analytics.queries.folding import ARRAYS, NOBODY
-from plugins.calls.hookspecs import Parameters
+from plugins.calls.hookspecs import ExtraFilters, Parameters
 from voicera import lowest
 
 OWNER, AGENT, CAMPAIGN = range(3)
@@ -36,12 +37,16 @@ class Values:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """Whose calls, and about whom; `spans` are the ranges of time, counted each by itself."""
+    """Whose calls, and about whom; `spans` are the ranges of time, counted each by itself.
+
+    With `extra`, the filters of other plugins, the spans have no whole hours.
+    """
 
     owner_id: UUID
     agent_id: UUID | None = None
     campaign_id: UUID | None = None
     spans: tuple[Span, ...] = (Span(None, None),)
+    extra: ExtraFilters = ()
 
 
 class Measure(NamedTuple):
@@ -115,9 +120,11 @@ def _log_in(cell: int) -> str:
 class Source(NamedTuple):
     """Which calls a statement is about: conditions on `row` (a rollup), `fact` (an entry of a delta) and `log`.
 
-    The last three say whom they are about where each agent or campaign is counted by itself.
+    `owner` is the place of the owner's id. The last three say whom they are about where each agent or campaign is
+    counted by itself.
     """
 
+    owner: str
     rollup: str
     fact: str
     log: str
@@ -143,13 +150,13 @@ def source_of(parameters: Parameters, wanted: Slice, by: int = OWNER) -> Source:
             fact.append(f"fact.{name} = {place}")
             log.append(f"log.{name} = {place}")
     if by == OWNER:
-        return Source(" AND ".join(rollup), " AND ".join(fact), " AND ".join(log))
+        return Source(owner, " AND ".join(rollup), " AND ".join(fact), " AND ".join(log))
     name = "agent_id" if by == AGENT else "campaign_id"
     rollup.append(f"row.{columns[name]} <> {NOBODY}")
     fact.append(f"fact.{name} IS NOT NULL")
     log.append(f"log.{name} IS NOT NULL")
     subjects = (f"row.{columns[name]}", f"fact.{name}", f"log.{name}")
-    return Source(" AND ".join(rollup), " AND ".join(fact), " AND ".join(log), *subjects)
+    return Source(owner, " AND ".join(rollup), " AND ".join(fact), " AND ".join(log), *subjects)
 
 
 def _pieces(parameters: Parameters, spans: Sequence[Span], top: int = EVER) -> str:
@@ -178,6 +185,12 @@ def _edges(parameters: Parameters, spans: Sequence[Span]) -> str | None:
     return f"unnest({arrays}) AS edge (part, low, high)"
 
 
+def _of_logs(parameters: Parameters, wanted: Slice, source: Source) -> str:
+    """The conditions on the call logs of edges, with those that other plugins set."""
+    extra = [added.sql(value, source.owner, parameters) for added, value in wanted.extra]
+    return " AND ".join([source.log, *extra])
+
+
 def figures(parameters: Parameters, wanted: Slice, measures: Sequence[Measure], by: int = OWNER) -> str:
     """SQL whose rows are `part` (the place of a span), `subject_id` (with `by`), and the measures by their names."""
     source = source_of(parameters, wanted, by)
@@ -194,10 +207,11 @@ def figures(parameters: Parameters, wanted: Slice, measures: Sequence[Measure], 
         WHERE {source.fact} AND fact.hour >= whole.low AND fact.hour < whole.high GROUP BY 1, 2"""
     parts = [rollups, deltas]
     if edges := _edges(parameters, wanted.spans):
+        logs = _of_logs(parameters, wanted, source)
         parts.append(f"""
         SELECT part, found.* FROM {edges} CROSS JOIN LATERAL (
             SELECT {source.log_subject}, {", ".join(m.of_log() for m in measures)} FROM call_logs AS log
-            WHERE {source.log} AND log.id >= edge.low AND log.id < edge.high {grouped}) AS found""")
+            WHERE {logs} AND log.id >= edge.low AND log.id < edge.high {grouped}) AS found""")
     return f"""
     SELECT part, subject_id, {", ".join(m.summed() for m in measures)}
     FROM ({" UNION ALL ".join(parts)}) AS seen (part, subject_id, {", ".join(m.name for m in measures)})
@@ -228,9 +242,10 @@ def words(parameters: Parameters, wanted: Slice, kind: int) -> str:
     ]
     if edges := _edges(parameters, wanted.spans):
         column = ("key_phrases", "emotions")[kind]
+        logs = _of_logs(parameters, wanted, source)
         parts.append(f"""
         SELECT NULL, count(*), log.{column} FROM {edges}, call_logs AS log
-        WHERE {source.log} AND log.id >= edge.low AND log.id < edge.high AND log.{column} <> '{{}}' GROUP BY 3""")
+        WHERE {logs} AND log.id >= edge.low AND log.id < edge.high AND log.{column} <> '{{}}' GROUP BY 3""")
     return " UNION ALL ".join(parts)
 
 

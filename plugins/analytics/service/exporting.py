@@ -16,6 +16,7 @@ from plugins.analytics.queries.reading import AGENT, CAMPAIGN, OWNER
 from plugins.analytics.schemas import ExportFilters
 from plugins.analytics.service import ranges
 from plugins.analytics.service.figures import felt, slice_of, statistics
+from plugins.calls.hookspecs import ExtraFilters
 from voicera import Resources, encode, milliseconds_of, rfc3339
 
 AT_ONCE = 200  # parts that are read by one statement, and sent as one piece
@@ -24,7 +25,9 @@ CUBES = {None: OWNER, "agent": AGENT, "campaign": CAMPAIGN}
 Part = tuple[str, int, int]
 
 
-async def export(resources: Resources, owner_id: UUID, wanted: ExportFilters) -> AsyncIterator[bytes]:
+async def export(
+    resources: Resources, owner_id: UUID, wanted: ExportFilters, extra: ExtraFilters = ()
+) -> AsyncIterator[bytes]:
     """The pieces of the file; raises BadRequest before the first, for a range or a time zone that is none."""
     now, zone = resources.now(), ranges.zone_of(wanted.timezone)
     start, end = ranges.asked(wanted, now)
@@ -38,17 +41,17 @@ async def export(resources: Resources, owner_id: UUID, wanted: ExportFilters) ->
         parts = ((_time(began), low, high) for began, low, high in ranges.hours(start, last))
     else:
         parts = ((day.isoformat(), low, high) for day, low, high in ranges.days(start, last, zone))
-    return _pieces(resources, owner_id, wanted, parts)
+    return _pieces(resources, owner_id, wanted, extra, parts)
 
 
 async def _pieces(
-    resources: Resources, owner_id: UUID, wanted: ExportFilters, parts: Iterator[Part]
+    resources: Resources, owner_id: UUID, wanted: ExportFilters, extra: ExtraFilters, parts: Iterator[Part]
 ) -> AsyncIterator[bytes]:
     if wanted.format == "csv":
         names = [wanted.interval, *([f"{wanted.by}_id"] if wanted.by else [])]
         yield _csv([[*names, *statistics(figures.Figures()), "cost", *felt(figures.Figures())]])
     while some := list(islice(parts, AT_ONCE)):
-        rows = await _rows(resources, owner_id, wanted, some)
+        rows = await _rows(resources, owner_id, wanted, extra, some)
         if not rows:
             continue
         if wanted.format == "csv":
@@ -57,8 +60,10 @@ async def _pieces(
             yield b"".join(encode(row) + b"\n" for row in rows)
 
 
-async def _rows(resources: Resources, owner_id: UUID, wanted: ExportFilters, some: list[Part]) -> list[dict[str, Any]]:
-    about = slice_of(owner_id, wanted, [(low, high) for _, low, high in some])
+async def _rows(
+    resources: Resources, owner_id: UUID, wanted: ExportFilters, extra: ExtraFilters, some: list[Part]
+) -> list[dict[str, Any]]:
+    about = slice_of(owner_id, wanted, [(low, high) for _, low, high in some], extra)
     found = await resources.db.reading(lambda connection: figures.read(connection, about, CUBES[wanted.by]))
     return [
         {

@@ -1,4 +1,4 @@
-"""The figures that clients ask for."""
+"""The figures that clients ask for. `extra` are the filters that other plugins add, where some are given."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from plugins.analytics import deltas
-from plugins.analytics.periods import span
+from plugins.analytics.periods import span, unfolded
 from plugins.analytics.queries import figures
 from plugins.analytics.queries.figures import Figures
 from plugins.analytics.queries.reading import AGENT, CAMPAIGN, OWNER, Slice
@@ -27,20 +27,21 @@ from plugins.analytics.schemas import (
     WordFilters,
 )
 from plugins.analytics.service import ranges
+from plugins.calls.hookspecs import ExtraFilters
 from voicera import Resources
 
 PHRASES, EMOTIONS = 0, 1
 MOST_HOURLY_DAYS, MOST_DAYS = 92, 3660
 
 
-async def calls(resources: Resources, owner_id: UUID, wanted: Filters) -> CallStatistics:
+async def calls(resources: Resources, owner_id: UUID, wanted: Filters, extra: ExtraFilters = ()) -> CallStatistics:
     """How many calls, how they ended, how long they took and what they cost."""
-    return CallStatistics(**statistics(figures.totals(await _read(resources, owner_id, wanted))))
+    return CallStatistics(**statistics(figures.totals(await _read(resources, owner_id, wanted, extra))))
 
 
-async def sentiment(resources: Resources, owner_id: UUID, wanted: Filters) -> Sentiments:
+async def sentiment(resources: Resources, owner_id: UUID, wanted: Filters, extra: ExtraFilters = ()) -> Sentiments:
     """How callers felt."""
-    found = figures.totals(await _read(resources, owner_id, wanted))
+    found = figures.totals(await _read(resources, owner_id, wanted, extra))
     known = found.positive + found.neutral + found.negative
     return Sentiments(
         **felt(found),
@@ -50,46 +51,54 @@ async def sentiment(resources: Resources, owner_id: UUID, wanted: Filters) -> Se
     )
 
 
-async def phrases(resources: Resources, owner_id: UUID, wanted: WordFilters) -> list[Phrase]:
+async def phrases(resources: Resources, owner_id: UUID, wanted: WordFilters, extra: ExtraFilters = ()) -> list[Phrase]:
     """The commonest key phrases."""
-    return [Phrase(*found) for found in await _words(resources, owner_id, wanted, PHRASES)]
+    return [Phrase(*found) for found in await _words(resources, owner_id, wanted, extra, PHRASES)]
 
 
-async def emotions(resources: Resources, owner_id: UUID, wanted: WordFilters) -> list[Emotion]:
+async def emotions(
+    resources: Resources, owner_id: UUID, wanted: WordFilters, extra: ExtraFilters = ()
+) -> list[Emotion]:
     """The commonest emotions."""
-    return [Emotion(*found) for found in await _words(resources, owner_id, wanted, EMOTIONS)]
+    return [Emotion(*found) for found in await _words(resources, owner_id, wanted, extra, EMOTIONS)]
 
 
-async def agents(resources: Resources, owner_id: UUID, wanted: GroupFilters) -> list[AgentPerformance]:
+async def agents(
+    resources: Resources, owner_id: UUID, wanted: GroupFilters, extra: ExtraFilters = ()
+) -> list[AgentPerformance]:
     """The agents with the most calls."""
-    found = _most(await _read(resources, owner_id, wanted, AGENT), wanted.limit)
+    found = _most(await _read(resources, owner_id, wanted, extra, AGENT), wanted.limit)
     return [AgentPerformance(agent_id=_id(each), **statistics(each), **felt(each)) for each in found]
 
 
-async def campaigns(resources: Resources, owner_id: UUID, wanted: GroupFilters) -> list[CampaignStatistics]:
+async def campaigns(
+    resources: Resources, owner_id: UUID, wanted: GroupFilters, extra: ExtraFilters = ()
+) -> list[CampaignStatistics]:
     """The campaigns with the most calls."""
-    found = _most(await _read(resources, owner_id, wanted, CAMPAIGN), wanted.limit)
+    found = _most(await _read(resources, owner_id, wanted, extra, CAMPAIGN), wanted.limit)
     return [CampaignStatistics(campaign_id=_id(each), **statistics(each), **felt(each)) for each in found]
 
 
-async def hourly(resources: Resources, owner_id: UUID, wanted: Filters) -> list[HourlyCalls]:
+async def hourly(resources: Resources, owner_id: UUID, wanted: Filters, extra: ExtraFilters = ()) -> list[HourlyCalls]:
     """Every hour of a range, the last 24 of them if none is given."""
     now = resources.now()
     first, last = ranges.bounded(ranges.asked(wanted, now), now, 1, MOST_HOURLY_DAYS)
     parts = list(ranges.hours(first, last))
-    found = await _series(resources, owner_id, wanted, [part[1:] for part in parts])
+    found = await _series(resources, owner_id, wanted, extra, [part[1:] for part in parts])
     return [
         HourlyCalls(hour=datetime.fromtimestamp(began // 1000, UTC), **statistics(each))
         for (began, _, _), each in zip(parts, found, strict=True)
     ]
 
 
-async def daily(resources: Resources, owner_id: UUID, wanted: DailyFilters) -> list[DailyCalls]:
+async def daily(
+    resources: Resources, owner_id: UUID, wanted: DailyFilters, extra: ExtraFilters = ()
+) -> list[DailyCalls]:
     """Every day of a range, of the last 30 times 24 hours if none is given."""
     now, zone = resources.now(), ranges.zone_of(wanted.timezone)
     first, last = ranges.bounded(ranges.asked(wanted, now), now, 30, MOST_DAYS)
     parts = list(ranges.days(first, last, zone))
-    found = await _series(resources, owner_id, wanted, [part[1:] for part in parts])
+    found = await _series(resources, owner_id, wanted, extra, [part[1:] for part in parts])
     return [DailyCalls(date=day, **statistics(each)) for (day, _, _), each in zip(parts, found, strict=True)]
 
 
@@ -116,29 +125,34 @@ def rounded(part: int, whole: int, digits: int) -> float:
     return (2 * part * scale + whole) // (2 * whole) / scale if whole else 0.0
 
 
-def slice_of(owner_id: UUID, wanted: Filters, parts: Sequence[ranges.Range]) -> Slice:
+def slice_of(owner_id: UUID, wanted: Filters, parts: Sequence[ranges.Range], extra: ExtraFilters = ()) -> Slice:
     """Whose calls in which ranges."""
-    spans = tuple(span(start, end) for start, end in parts)
-    return Slice(owner_id=owner_id, agent_id=wanted.agent_id, campaign_id=wanted.campaign_id, spans=spans)
+    cut = unfolded if extra else span
+    spans = tuple(cut(start, end) for start, end in parts)
+    return Slice(owner_id=owner_id, agent_id=wanted.agent_id, campaign_id=wanted.campaign_id, spans=spans, extra=extra)
 
 
-async def _read(resources: Resources, owner_id: UUID, wanted: Filters, by: int = OWNER) -> list[Figures]:
-    about = slice_of(owner_id, wanted, [ranges.asked(wanted, resources.now())])
+async def _read(
+    resources: Resources, owner_id: UUID, wanted: Filters, extra: ExtraFilters, by: int = OWNER
+) -> list[Figures]:
+    about = slice_of(owner_id, wanted, [ranges.asked(wanted, resources.now())], extra)
     return await resources.db.reading(lambda connection: figures.read(connection, about, by))
 
 
 async def _series(
-    resources: Resources, owner_id: UUID, wanted: Filters, parts: Sequence[tuple[int, int]]
+    resources: Resources, owner_id: UUID, wanted: Filters, extra: ExtraFilters, parts: Sequence[tuple[int, int]]
 ) -> list[Figures]:
     """The figures of each part, zeros for those without calls."""
-    about = slice_of(owner_id, wanted, parts)
+    about = slice_of(owner_id, wanted, parts, extra)
     found = await resources.db.reading(lambda connection: figures.read(connection, about))
     known = {each.part: each for each in found}
     return [known.get(part, Figures()) for part in range(len(parts))]
 
 
-async def _words(resources: Resources, owner_id: UUID, wanted: WordFilters, kind: int) -> list[tuple[str, int, float]]:
-    about = slice_of(owner_id, wanted, [ranges.asked(wanted, resources.now())])
+async def _words(
+    resources: Resources, owner_id: UUID, wanted: WordFilters, extra: ExtraFilters, kind: int
+) -> list[tuple[str, int, float]]:
+    about = slice_of(owner_id, wanted, [ranges.asked(wanted, resources.now())], extra)
     found = await resources.db.reading(lambda connection: figures.words(connection, about, kind, wanted.limit))
     counts = found.counts
     for written, count in found.written:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from plugins.auth.errors import EmailTaken, InvalidCredentials
+from plugins.auth.hookspecs import RegisteredUser
 from plugins.auth.queries import sessions
 from plugins.auth.queries import users as queries
 from plugins.auth.schemas import NewUser, PasswordChange, UserView
@@ -25,8 +26,9 @@ VIEW = tuple(UserView.__struct_fields__)
 async def register(resources: Resources, wanted: NewUser, role: str = "user") -> UserView:
     """Make an account; raises InvalidFields, EmailTaken, or Unavailable when too many hashes wait."""
     _check(wanted)
+    owner_id = uuid7()
     row = {
-        "id": uuid7(),
+        "id": owner_id,
         "email": wanted.email,
         "email_key": normal(wanted.email),
         "first_name": wanted.first_name,
@@ -38,6 +40,9 @@ async def register(resources: Resources, wanted: NewUser, role: str = "user") ->
     async with resources.db.tx():
         if not await queries.insert(row):
             raise EmailTaken
+    if resources.hooks.listened("user_registered"):
+        user = RegisteredUser(owner_id, wanted.email, wanted.first_name, wanted.last_name)
+        resources.hooks.after(resources.background, "user_registered", resources=resources, user=user)
     return view_of(row)
 
 

@@ -13,14 +13,16 @@ import typer
 from rich.markup import escape
 
 from plugins.calls.commands.exporting import Export, export_calls
+from plugins.calls.commands.formats import formats_of
 from plugins.calls.commands.importing import Import, Rejections, Sender
 from plugins.calls.commands.origins import FromApi, FromDatabase, Origin
 from plugins.calls.commands.position import Totals
 from plugins.calls.commands.progress import err
 from plugins.calls.commands.senders import ByApi, ByDatabase
 from plugins.calls.commands.sources import STDIN, Format, Unreadable
+from plugins.calls.hookspecs import ExportFormat
 from plugins.calls.schemas.calls import CallStatus, Sentiment
-from voicera import LOST, ApiError, ConfigurationError, Resources, run_with_resources
+from voicera import LOST, ApiError, ConfigurationError, Resources, brought, run_with_resources
 from voicera.client import ApiClient, ApiFailed, Unanswered, running_url
 
 Result = TypeVar("Result")
@@ -97,7 +99,12 @@ def import_calls(
 def export(
     *,
     format_: Annotated[
-        Format | None, typer.Option("--format", help="What to write, where the file's name does not tell.")
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="What to write, where the file's name does not tell: ndjson, json, csv, parquet, or a plugin's.",
+        ),
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="The file; `-` is standard output.")] = STDIN,
     url: Url = None,
@@ -132,7 +139,10 @@ def export(
         "end_date": end_date,
     }
     given = {name: str(value) for name, value in filters.items() if value is not None}
-    job = Export(output=output, given=format_, filters=given, resume=resume)
+    formats = formats_of(brought("register_export_formats", ExportFormat))
+    if format_ is not None and format_ not in (known := [each.name for each in formats]):
+        raise typer.BadParameter(f"is none of {', '.join(known)}", param_hint="--format")
+    job = Export(output=output, given=format_, filters=given, resume=resume, formats=formats)
 
     async def by_api(client: ApiClient) -> str:
         return await work(FromApi(client, given))

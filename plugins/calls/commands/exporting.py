@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +15,12 @@ from typing import IO, Any
 import aiohttp
 import msgspec
 
+from plugins.calls.commands.formats import chosen
 from plugins.calls.commands.origins import Origin
 from plugins.calls.commands.progress import progress
-from plugins.calls.commands.sources import STDIN, Format, Unreadable, format_of
-from plugins.calls.commands.writers import WRITERS, Writer, packed, resumable
+from plugins.calls.commands.sources import STDIN, Unreadable
+from plugins.calls.commands.writers import FORMATS, packed, resumable
+from plugins.calls.hookspecs import CallWriter, ExportFormat
 from voicera.client import PATIENCE, ApiFailed, Pauses
 
 SAVE_SECONDS = 1.0
@@ -27,17 +29,18 @@ SHOW_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """What to export, and where to; `filters` are query parameters of the list."""
+    """What to export, and where to; `filters` are query parameters of the list, `formats` those that there are."""
 
     output: str
-    given: Format | None
+    given: str | None
     filters: Mapping[str, str]
     resume: bool
+    formats: Sequence[ExportFormat] = FORMATS
 
     @property
-    def format(self) -> Format:
-        """The format that was asked for, or that the file's name tells."""
-        return self.given or format_of(self.output) or Format.ndjson
+    def format(self) -> ExportFormat:
+        """The format that was asked for, or that the file's name tells; raises KeyError."""
+        return chosen(self.formats, self.given, self.output)
 
 
 class _Id(msgspec.Struct):
@@ -97,18 +100,18 @@ class Part:
 async def export_calls(job: Export, origin: Origin) -> str:
     """Export; return one line that says what was done. Raises Unreadable, ApiFailed or Unanswered."""
     started = time.monotonic()
-    to_file = job.output != STDIN
-    if job.resume and not (to_file and resumable(job.output, job.format)):
-        raise Unreadable(f"an export to {job.output} as {job.format} cannot be resumed")
-    part = Part(Path(job.output), {"target": origin.target, "format": job.format, "filters": dict(job.filters)})
+    to_file, kind = job.output != STDIN, job.format
+    if job.resume and not (to_file and resumable(job.output, kind)):
+        raise Unreadable(f"an export to {job.output} as {kind.name} cannot be resumed")
+    part = Part(Path(job.output), {"target": origin.target, "format": kind.name, "filters": dict(job.filters)})
     if job.resume:
         part.load()
     before = part.rows
     with ExitStack() as stack:
         file: IO[bytes] = stack.enter_context(_opened(part)) if to_file else sys.stdout.buffer
         stream = packed(job.output, file)
-        keep = to_file and resumable(job.output, job.format)
-        writer = WRITERS[job.format](stream, part.rows)
+        keep = to_file and resumable(job.output, kind)
+        writer = kind.open(stream, part.rows)
         try:
             await _copy(job, origin, part, writer, file if keep else None)
         finally:
@@ -137,7 +140,7 @@ def _opened(part: Part) -> IO[bytes]:
     return file
 
 
-async def _copy(job: Export, origin: Origin, part: Part, writer: Writer, file: IO[bytes] | None) -> None:
+async def _copy(job: Export, origin: Origin, part: Part, writer: CallWriter, file: IO[bytes] | None) -> None:
     """Write what comes; where it breaks off, ask for what follows the last line."""
     identify = msgspec.json.Decoder(_Id).decode
     pauses, before, shown = Pauses(PATIENCE), part.rows, 0.0

@@ -6,31 +6,19 @@ import csv
 import gzip
 import importlib
 import io
-from collections.abc import Callable
 from datetime import datetime
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, cast
 
 import msgspec
 import zstandard
 
 from plugins.calls.commands.readers import parquet_library
-from plugins.calls.commands.sources import PACKED, Format
+from plugins.calls.commands.sources import PACKED
 from plugins.calls.commands.values import TABLE, to_cell
+from plugins.calls.hookspecs import ExportFormat
 
 ROW_GROUP = 5_000
 TIMES = ("created_at", "updated_at")
-
-
-class Writer(Protocol):
-    """Writes call logs, each given as a line of JSON."""
-
-    def add(self, line: bytes) -> None:
-        """Write one."""
-        ...
-
-    def end(self) -> None:
-        """Write what stands behind the last one."""
-        ...
 
 
 class Ndjson:
@@ -127,17 +115,29 @@ class Parquet:
         self._writer.close()
 
 
-WRITERS: dict[Format, Callable[[IO[bytes], int], Writer]] = {
-    Format.ndjson: Ndjson,
-    Format.json: Json,
-    Format.csv: Csv,
-    Format.parquet: Parquet,
-}
+FORMATS = (
+    ExportFormat(
+        name="ndjson",
+        suffixes=(".ndjson", ".jsonl"),
+        description="one JSON object a line",
+        open=Ndjson,
+        resumable=True,
+    ),
+    ExportFormat(name="json", suffixes=(".json",), description="a JSON array", open=Json, resumable=True),
+    ExportFormat(
+        name="csv",
+        suffixes=(".csv", ".tsv"),
+        description="a table with a header (RFC 4180)",
+        open=Csv,
+        resumable=True,
+    ),
+    ExportFormat(name="parquet", suffixes=(".parquet",), description="Apache Parquet", open=Parquet),
+)
 
 
-def resumable(name: str, kind: Format) -> bool:
+def resumable(name: str, kind: ExportFormat) -> bool:
     """Whether a file that ends early can be gone on with."""
-    return kind is not Format.parquet and not name.lower().endswith(PACKED)
+    return kind.resumable and not name.lower().endswith(PACKED)
 
 
 def packed(name: str, file: IO[bytes]) -> IO[bytes]:

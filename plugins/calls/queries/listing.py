@@ -21,6 +21,7 @@ OPERATORS = {
     "from_id": "id >= {}",
     "to_id": "id < {}",
 }
+EXTRA = "extra"
 Conditions = Sequence[tuple[str, Any]]
 
 
@@ -36,8 +37,20 @@ class Values:
         return f"${len(self.all)}"
 
     def where(self, conditions: Conditions) -> str:
-        """Add the values of conditions, named as in OPERATORS; return them as text."""
-        return " AND ".join(OPERATORS[name].format(self.add(value)) for name, value in conditions)
+        """Add the values of conditions, named as in OPERATORS; return them as text, about a call log named `log`.
+
+        The owner comes first. One named EXTRA is a filter of another plugin with its value.
+        """
+        parts: list[str] = []
+        owner = ""
+        for name, value in conditions:
+            if name == EXTRA:
+                parts.append(value[0].sql(value[1], owner, self))
+                continue
+            place = self.add(value)
+            owner = owner or place
+            parts.append(OPERATORS[name].format(place))
+        return " AND ".join(parts)
 
 
 class Rows(NamedTuple):
@@ -58,10 +71,13 @@ SELECT {total} AS total, (SELECT count(*) FROM page) AS size,
     (SELECT id FROM page OFFSET {limit} - 1 LIMIT 1) AS last,
     (SELECT coalesce('[' || string_agg(row_to_json(item)::text, ',') || ']', '[]')
      FROM (SELECT * FROM page LIMIT {limit}) AS item) AS items"""
-WALKED = "call_logs WHERE {where}"
+WALKED = "call_logs AS log WHERE {where}"
 # OFFSET 0 keeps the order and limit of the page out of the choice of an index.
-GATHERED = "(SELECT * FROM call_logs WHERE {where} OFFSET 0) AS found"
-COUNT = "(SELECT count(*) FROM call_logs WHERE {where})"
+GATHERED = "(SELECT * FROM call_logs AS log WHERE {where} OFFSET 0) AS found"
+# Each range by itself, so that what lies between them is not read.
+RANGED = """unnest({lows}::uuid[], {highs}::uuid[]) AS range (low, high) CROSS JOIN LATERAL (
+    SELECT * FROM call_logs AS log WHERE {where} AND id >= range.low AND id < range.high OFFSET 0) AS found"""
+COUNT = "(SELECT count(*) FROM call_logs AS log WHERE {where})"
 
 
 def count_expression(values: Values, conditions: Conditions) -> str:
@@ -84,12 +100,18 @@ async def list_page(
     skip: int,
     limit: int,
     gathered: bool = False,
+    ranges: Sequence[tuple[UUID, UUID]] = (),
 ) -> Rows:
     """Read a page, newest first; `total` is an expression whose parameters stand in `values` already.
 
-    A page is found by walking along the ids, or with `gathered` by sorting all that match: better for few.
+    A page is found by walking along the ids, or with `gathered` by sorting all that match: better for few. With
+    `ranges`, all that match in these ranges of ids are sorted.
     """
-    source = (GATHERED if gathered else WALKED).format(where=values.where(conditions))
+    where = values.where(conditions)
+    source = (GATHERED if gathered else WALKED).format(where=where)
+    if ranges:
+        lows, highs = (values.add([each[end] for each in ranges]) for end in (0, 1))
+        source = RANGED.format(lows=lows, highs=highs, where=where)
     statement = PAGE.format(
         item=ITEM_COLUMNS,
         source=source,
@@ -114,7 +136,7 @@ async def find_key(connection: Connection, owner_id: UUID, external_id: str) -> 
 
 EXPORT = """
 SELECT row_to_json(detail)::text AS line, id FROM (
-    SELECT {detail} FROM call_logs WHERE {where} ORDER BY id DESC LIMIT {limit}) AS detail"""
+    SELECT {detail} FROM call_logs AS log WHERE {where} ORDER BY id DESC LIMIT {limit}) AS detail"""
 
 
 async def export_slice(connection: Connection, conditions: Conditions, limit: int) -> list[tuple[str, UUID]]:

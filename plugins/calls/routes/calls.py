@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from plugins.calls.errors import CallConflict, CallFinished, CallNotFound
+from plugins.calls.errors import CallConflict, CallFinished, CallNotFound, UnknownSource
+from plugins.calls.hookspecs import Delivery
 from plugins.calls.schemas import examples
 from plugins.calls.schemas.calls import (
     MOST_BODY,
     MOST_LOGS,
+    MOST_MESSAGE,
     BatchQuery,
     BatchReport,
     CallChange,
@@ -17,10 +20,11 @@ from plugins.calls.schemas.calls import (
     NewCalls,
 )
 from plugins.calls.schemas.listing import CallExport, CallListing, CallPage
-from plugins.calls.service import changes, ingestion, listing
+from plugins.calls.service import changes, ingestion, listing, receiving
 from voicera import Blueprint, IdempotencyConflict, Reply, Request, reply, requires, streamed
 
 READ, WRITE = "calls:read", "calls:write"
+FILTERS = "register_call_filters"
 LOCATION = {"Location": "The path of the call log."}
 
 blueprint = Blueprint("/call-logs", tag="Call logs")
@@ -78,7 +82,39 @@ async def record_batch(request: Request) -> Reply:
     return reply(report, status=201)
 
 
-@blueprint.get("", query=CallListing, returns=CallPage, examples={"reply": examples.EXAMPLE_PAGE})
+@blueprint.post(
+    "/from/{source}",
+    body=Any,
+    returns=BatchReport,
+    status=201,
+    limit="ingest",
+    max_body=MOST_MESSAGE,
+    raises=(UnknownSource,),
+    also={200: "It holds no call log that was not recorded before."},
+    hooks=("calls_receiving", "calls_recording"),
+    examples={"body": examples.EXAMPLE_MESSAGE, "reply": examples.EXAMPLE_REPORT},
+)
+@requires(WRITE)
+async def receive_calls(request: Request, source: str) -> Reply:
+    """Push in what a provider of voice calls sends by itself, such as a webhook at the end of a call.
+
+    A plugin that knows the source turns the message into call logs; without one it answers CALL_004. They are
+    recorded all or nothing, and one whose `external_id` is known is counted as a duplicate, so a message may be sent
+    again. The answer is sent after the commit.
+    """
+    payload, headers = request.decode(Any), receiving.without_credentials(request.headers)
+    delivery = Delivery(request.principal.owner_id, source, payload, headers, request.body)
+    report = await receiving.receive(request.resources, delivery)
+    return reply(report, status=201 if report.created else 200)
+
+
+@blueprint.get(
+    "",
+    query=CallListing,
+    extra_query=FILTERS,
+    returns=CallPage,
+    examples={"reply": examples.EXAMPLE_PAGE},
+)
 @requires(READ)
 async def list_calls(request: Request) -> Reply:
     """List call logs, newest first.
@@ -86,10 +122,16 @@ async def list_calls(request: Request) -> Reply:
     `next_cursor` leads from page to page, at the same cost however far, and right while new calls arrive.
     """
     wanted = request.query(CallListing)
-    return reply(await listing.list_calls(request.resources, request.principal.owner_id, wanted))
+    return reply(await listing.list_calls(request.resources, request.principal.owner_id, wanted, request.extra))
 
 
-@blueprint.get("/export", query=CallExport, returns=list[CallDetail], reply_media="application/x-ndjson")
+@blueprint.get(
+    "/export",
+    query=CallExport,
+    extra_query=FILTERS,
+    returns=list[CallDetail],
+    reply_media="application/x-ndjson",
+)
 @requires(READ)
 async def export_calls(request: Request) -> Reply:
     """Export whole call logs, newest first, one JSON object a line.
@@ -97,7 +139,8 @@ async def export_calls(request: Request) -> Reply:
     An export that broke off goes on with `before`, the id of its last line.
     """
     wanted = request.query(CallExport)
-    lines = listing.export_calls(request.resources, request.principal.owner_id, wanted, wanted.before)
+    owner_id = request.principal.owner_id
+    lines = listing.export_calls(request.resources, owner_id, wanted, wanted.before, request.extra)
     return streamed(lines, "application/x-ndjson")
 
 

@@ -11,6 +11,7 @@ from voicera import UNSET, Meta, Struct, UnsetType
 
 MOST_LOGS = 10_000
 MOST_BODY = 16 << 20
+MOST_MESSAGE = 4 << 20  # a transcript three times over: as turns, as text, and in the JSON around them
 MOST_METADATA = 16 << 10
 MOST_TRANSCRIPT = 1 << 20
 MICROS = 1_000_000

@@ -34,4 +34,5 @@ EXAMPLE_ITEM = {
 }
 EXAMPLE_PAGE = {"total": 1, "skip": 0, "limit": 50, "items": [EXAMPLE_ITEM], "next_cursor": None}
 EXAMPLE_REPORT = {"received": 1, "created": 1, "duplicates": 0, "rejected": 0, "errors": []}
+EXAMPLE_MESSAGE = {"type": "call_ended", "call": {"id": "CA5d1f0e3c", "to": "+1234567890", "seconds": 120}}
 EXAMPLE_CHANGE = {"status": "completed", "duration_seconds": 120, "sentiment": "positive"}

@@ -31,7 +31,7 @@ async def change_call(resources: Resources, owner_id: UUID, call_id: UUID, chang
         if changed := after.log != before.log:
             await _write(resources, connection, owner_id, after, updated_at)
             event = CallsChanged(owner_id, (Change(before, after),))
-            await resources.hooks.within("calls_changing", connection=connection, batch=event)
+            await resources.hooks.within("calls_changing", resources=resources, connection=connection, batch=event)
         stored = await queries.get_call(connection, owner_id, call_id)
     if changed:
         resources.hooks.after(resources.background, "calls_changed", resources=resources, batch=event)
@@ -46,7 +46,7 @@ async def delete_call(resources: Resources, owner_id: UUID, call_id: UUID) -> No
         await queries.delete_call(connection, owner_id, call_id, before.log.external_id)
         object_key = await recordings.forget(connection, owner_id, call_id, resources.now())
         event = CallsChanged(owner_id, (Change(before, None),))
-        await resources.hooks.within("calls_changing", connection=connection, batch=event)
+        await resources.hooks.within("calls_changing", resources=resources, connection=connection, batch=event)
     recordings.discard(resources, owner_id, object_key)
     resources.hooks.after(resources.background, "calls_changed", resources=resources, batch=event)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import astuple
+from dataclasses import fields
 from uuid import UUID
 
 from plugins.calls.hookspecs import CallQuery
@@ -39,5 +39,7 @@ def read(cursor: str, query: CallQuery) -> UUID:
 
 def _check(identifier: bytes, query: CallQuery) -> bytes:
     """What binds a cursor to the owner and filters of its query."""
-    text = repr([str(value) for value in astuple(query)])
+    values = [str(getattr(query, field.name)) for field in fields(query) if field.name != "extra"]
+    values += [f"{extra.name}={value}" for extra, value in query.extra]
+    text = repr(values)
     return hashlib.blake2b(identifier + text.encode(), digest_size=CHECK_BYTES).digest()

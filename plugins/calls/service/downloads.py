@@ -9,7 +9,6 @@ from uuid import UUID
 
 from plugins.calls.errors import RecordingNotFound
 from plugins.calls.queries import recordings as queries
-from plugins.calls.service import objects
 from voicera import Resources, Unavailable
 
 WINDOW = 1 << 20  # bytes in memory for each download,
@@ -56,7 +55,7 @@ async def open_stored(resources: Resources, stored: Stored, first: int, last: in
 
 
 async def _window(resources: Resources, stored: Stored, first: int, last: int) -> bytes:
-    window = await objects.fetch(resources, stored.key, first, last)
+    window = await resources.storage.read(stored.key, first, last)
     if not window:
         raise Unavailable("the recording has just been replaced or deleted")
     return window

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from plugins.calls.hookspecs import CallQuery
+from plugins.calls.hookspecs import CallQuery, ExtraFilters
+from plugins.calls.queries.listing import EXTRA
 from plugins.calls.schemas.listing import CallFilters
 from voicera import ceiling_of, lowest, moment_of
 
 COLUMNS = ("campaign_id", "agent_id", "status", "sentiment", "phone_number", "min_duration", "max_duration")
 
 
-def query_of(owner_id: UUID, wanted: CallFilters) -> CallQuery:
+def query_of(owner_id: UUID, wanted: CallFilters, extra: ExtraFilters = ()) -> CallQuery:
     """What a client asks for, of one owner; raises BadRequest for a date that is none."""
     return CallQuery(
         owner_id=owner_id,
@@ -26,6 +27,7 @@ def query_of(owner_id: UUID, wanted: CallFilters) -> CallQuery:
         max_duration=wanted.max_duration,
         start=None if wanted.start_date is None else moment_of("start_date", wanted.start_date, end=False),
         end=None if wanted.end_date is None else moment_of("end_date", wanted.end_date, end=True),
+        extra=extra,
     )
 
 
@@ -37,4 +39,5 @@ def conditions_of(query: CallQuery) -> list[tuple[str, Any]]:
         found.append(("from_id", lowest(ceiling_of(query.start))))
     if query.end is not None:
         found.append(("to_id", lowest(ceiling_of(query.end))))
+    found += [(EXTRA, each) for each in query.extra]
     return found

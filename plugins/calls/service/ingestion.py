@@ -96,8 +96,9 @@ async def write(
     calls = await _claim(connection, owner_id, identified(logs))
     if calls:
         await queries.copy_calls(connection, rows.rows_of(owner_id, calls, resources.now()))
-        event = CallsRecorded(owner_id, tuple(calls))
-        await resources.hooks.within("calls_recording", connection=connection, batch=event)
+        if resources.hooks.listened("calls_recording"):
+            event = CallsRecorded(owner_id, tuple(calls))
+            await resources.hooks.within("calls_recording", resources=resources, connection=connection, batch=event)
     return calls
 
 
@@ -200,7 +201,7 @@ def _sift(sent: Many[NewCall], wrong: Wrong, *, skip: bool) -> None:
 
 
 def _tell(resources: Resources, owner_id: UUID, calls: list[RecordedCall]) -> None:
-    if calls:
+    if calls and resources.hooks.listened("calls_recorded"):
         event = CallsRecorded(owner_id, tuple(calls))
         resources.hooks.after(resources.background, "calls_recorded", resources=resources, batch=event)
 

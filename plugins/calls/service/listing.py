@@ -12,10 +12,13 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from plugins.calls.errors import CallNotFound
-from plugins.calls.hookspecs import CallQuery, Seek
+from plugins.calls.hookspecs import CallQuery, ExtraFilters, Seek
 from plugins.calls.queries import calls, listing
 from plugins.calls.queries.calls import Stored
 from plugins.calls.queries.listing import Rows, Values
@@ -45,6 +48,16 @@ async def get_call(resources: Resources, owner_id: UUID, call_id: UUID) -> Fragm
     return await shown(resources, owner_id, call_id, found)
 
 
+async def read_call(resources: Resources, owner_id: UUID, call_id: UUID) -> dict[str, Any] | None:
+    """One call log as clients see it, decoded; None if the owner has no such call."""
+    try:
+        shown = await get_call(resources, owner_id, call_id)
+    except CallNotFound:
+        return None
+    found: dict[str, Any] = msgspec.json.decode(encode(shown))
+    return found
+
+
 async def shown(resources: Resources, owner_id: UUID, call_id: UUID, call: Stored) -> Fragment:
     """A call log as clients see it: with an address of its recording, if it has one."""
     if call.object_key is None:
@@ -54,11 +67,11 @@ async def shown(resources: Resources, owner_id: UUID, call_id: UUID, call: Store
     return Fragment(call.detail.replace(NO_RECORDING, f'"recording_url":{encode(url).decode()}', 1))
 
 
-async def list_calls(resources: Resources, owner_id: UUID, wanted: CallListing) -> CallPage:
+async def list_calls(resources: Resources, owner_id: UUID, wanted: CallListing, extra: ExtraFilters = ()) -> CallPage:
     """A page of call logs, newest first, with the exact total of all that match; raises BadRequest."""
     if wanted.cursor is not None and wanted.skip:
         raise BadRequest([FieldError(field="skip", message="cannot be given together with cursor")])
-    query = query_of(owner_id, wanted)
+    query = query_of(owner_id, wanted, extra)
     after = cursors.read(wanted.cursor, query) if wanted.cursor is not None else None
     found = await resources.db.reading(lambda connection: _find(resources, connection, query, wanted, after))
     return CallPage(
@@ -71,13 +84,13 @@ async def list_calls(resources: Resources, owner_id: UUID, wanted: CallListing) 
 
 
 def export_calls(
-    resources: Resources, owner_id: UUID, wanted: CallFilters, before: UUID | None
+    resources: Resources, owner_id: UUID, wanted: CallFilters, before: UUID | None, extra: ExtraFilters = ()
 ) -> AsyncIterator[bytes]:
     """Every whole call log that matches, newest first, as lines of JSON, some hundreds at a time; raises BadRequest.
 
     With `before`, those that come after that call.
     """
-    query = query_of(owner_id, wanted)
+    query = query_of(owner_id, wanted, extra)
     return _export(resources, query, before)
 
 
@@ -103,18 +116,22 @@ async def _find(
         return await _find_one(connection, query, wanted, after)
     conditions = conditions_of(query)
     gathered = await _are_few(resources, connection, query)
-    async for bounds, skip in _guesses(resources, connection, query, wanted, after, few=gathered):
+    async for guess in _guesses(resources, connection, query, wanted, after, few=gathered):
         values = Values()
         total = await _total(resources, query, values) if wanted.total else NO_TOTAL
-        here = [*conditions, *bounds, *([("to_id", after)] if after is not None else [])]
-        rows = await listing.list_page(
-            connection, values, total, here, skip=skip, limit=wanted.limit, gathered=gathered
-        )
-        bounded = any(name == "from_id" for name, _ in bounds)
+        here = [*conditions, *_bounds(guess, after)]
+        how: dict[str, Any] = {"skip": guess.skip, "limit": wanted.limit, "gathered": gathered, "ranges": guess.ranges}
+        rows = await listing.list_page(connection, values, total, here, **how)
+        bounded = guess.lowest is not None or bool(guess.ranges)
         whole = rows.size == wanted.limit and (rows.next_after is not None or not bounded)
         if whole or not bounded or (after is None and rows.total is not None and wanted.skip + rows.size >= rows.total):
             return rows
     raise AssertionError("unreachable: the last guess has no bound")
+
+
+def _bounds(guess: Seek, after: UUID | None) -> list[tuple[str, UUID]]:
+    bounds = [("from_id", guess.lowest), ("to_id", guess.below), ("to_id", after)]
+    return [(name, bound) for name, bound in bounds if bound is not None]
 
 
 async def _are_few(resources: Resources, connection: Connection, query: CallQuery) -> bool:
@@ -135,17 +152,16 @@ async def _guesses(
     after: UUID | None,
     *,
     few: bool,
-) -> AsyncIterator[tuple[list[tuple[str, UUID]], int]]:
-    """Ranges of ids in which the page may lie, with how many to skip there: from the narrowest to all."""
+) -> AsyncIterator[Seek]:
+    """Where the page may lie: from the narrowest guess to the whole."""
     if not few and (wanted.skip >= SOUGHT_FROM or sum(getattr(query, name) is not None for name in INDEXED) > 1):
         seek = await _seek(resources, connection, query, wanted, after)
         if seek is not None:
-            bounds = [("from_id", seek.lowest), ("to_id", seek.below)]
-            yield [(name, bound) for name, bound in bounds if bound is not None], seek.skip
+            yield seek
     elif query.start is None and query.phone_number is None and not few:
         for bound in _recent(resources, query, after):
-            yield [("from_id", bound)], wanted.skip
-    yield [], wanted.skip
+            yield Seek(bound, None, wanted.skip)
+    yield Seek(None, None, wanted.skip)
 
 
 async def _seek(

@@ -13,7 +13,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from plugins.calls.queries import recordings as queries
-from plugins.calls.service import objects
 from voicera import Resources
 
 log = logging.getLogger("voicera.calls")
@@ -60,6 +59,6 @@ async def _contained(resources: Resources, owner_id: UUID, object_key: str) -> N
 
 
 async def _remove(resources: Resources, owner_id: UUID, object_key: str) -> None:
-    await objects.remove(resources, object_key)
+    await resources.storage.remove(object_key)
     async with resources.db.connection() as connection:
         await queries.removed(connection, owner_id, object_key)

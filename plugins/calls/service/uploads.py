@@ -18,7 +18,7 @@ from plugins.calls.queries import recordings as queries
 from plugins.calls.service import objects
 from plugins.calls.service.sweep import remove_soon
 from plugins.calls.service.wav import Wav, WavReader
-from voicera import Resources, Unavailable
+from voicera import Multipart, Resources, Unavailable
 
 GIVEN_UP = timedelta(hours=1)  # after its last part an upload without headway is nobody's
 
@@ -59,7 +59,7 @@ class Upload:
         self._size = 0
         self._part = bytearray()
         self._noted = False
-        self._multipart: objects.Multipart | None = None
+        self._multipart: Multipart | None = None
         self._writing: asyncio.Task[None] | None = None
 
     async def feed(self, piece: bytes) -> None:
@@ -85,11 +85,11 @@ class Upload:
             await self._written()
             if self._multipart is None:
                 await self._note()
-                await objects.put(self._resources, self._key, self._part)
+                await self._resources.storage.put(self._key, self._part, objects.MEDIA)
             else:
                 if self._part:
-                    await objects.add_part(self._resources, self._multipart, self._part)
-                await objects.complete(self._resources, self._multipart)
+                    await self._resources.storage.add_part(self._multipart, self._part)
+                await self._resources.storage.complete(self._multipart)
             replaced = await self._save(wav)
         except BaseException:
             self.abandon()
@@ -123,8 +123,8 @@ class Upload:
     async def _write_part(self, part: bytearray) -> None:
         if self._multipart is None:
             await self._note()
-            self._multipart = await objects.begin(self._resources, self._key)
-        await objects.add_part(self._resources, self._multipart, part)
+            self._multipart = await self._resources.storage.begin(self._key, objects.MEDIA)
+        await self._resources.storage.add_part(self._multipart, part)
         async with self._resources.db.connection() as connection:
             await queries.postpone(connection, self._owner_id, self._key, self._resources.now() + GIVEN_UP)
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -96,6 +96,21 @@ RETURNING {STATE}, {WHOLE} AS resource
 async def update(connection: Connection, owner_id: UUID, campaign_id: UUID, now: datetime, fields: str) -> Stored:
     """Change a campaign that is locked."""
     made = stored(await connection.fetchrow(UPDATE, owner_id, campaign_id, now, fields))
+    assert made is not None
+    return made
+
+
+RECOUNT = f"""
+UPDATE campaigns SET phone_numbers = $3, phone_number_count = $4 WHERE owner_id = $1 AND id = $2
+RETURNING {STATE}, {WHOLE} AS resource
+"""  # noqa: S608  # constants
+
+
+async def recount(
+    connection: Connection, owner_id: UUID, campaign_id: UUID, first: Sequence[str], count: int
+) -> Stored:
+    """Say which phone numbers a campaign shows and how many it has, as part of the change that made its version."""
+    made = stored(await connection.fetchrow(RECOUNT, owner_id, campaign_id, first, count))
     assert made is not None
     return made
 

@@ -19,6 +19,17 @@ async def add(connection: Connection, owner_id: UUID, campaign_id: UUID, numbers
         await connection.copy_records_to_table("campaign_phone_numbers", records=records, columns=COLUMNS)
 
 
+READ = """
+SELECT phone_numbers FROM campaign_phone_numbers WHERE owner_id = $1 AND campaign_id = $2 ORDER BY chunk
+"""
+
+
+async def read(connection: Connection, owner_id: UUID, campaign_id: UUID) -> list[str]:
+    """All phone numbers of a campaign, in order."""
+    rows = await connection.fetch(READ, owner_id, campaign_id)
+    return [number for row in rows for number in row["phone_numbers"]]
+
+
 DELETE = "DELETE FROM campaign_phone_numbers WHERE owner_id = $1 AND campaign_id = $2"
 
 

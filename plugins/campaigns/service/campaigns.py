@@ -5,14 +5,17 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
 from plugins.campaigns.errors import CampaignNotFound, StateForbids
+from plugins.campaigns.hookspecs import CampaignChange as Change
+from plugins.campaigns.hookspecs import CampaignsChanged
 from plugins.campaigns.queries import campaigns as queries
 from plugins.campaigns.queries import numbers as number_queries
+from plugins.campaigns.queries import suppressed
 from plugins.campaigns.queries.rows import Stored
 from plugins.campaigns.schemas import (
     MOST_NUMBERS,
@@ -81,6 +84,7 @@ async def create(resources: Resources, owner_id: UUID, new: NewCampaign) -> tupl
         await _require_agent(resources, connection, owner_id, new.agent_id)
         made = await queries.insert(connection, owner_id, campaign_id, now, fields)
         await number_queries.add(connection, owner_id, campaign_id, phone_numbers or [])
+    _tell(resources, owner_id, campaign_id, "created", made)
     return campaign_id, made
 
 
@@ -103,9 +107,13 @@ async def update(
         if phone_numbers is not None:
             await number_queries.delete(connection, owner_id, campaign_id)
             await number_queries.add(connection, owner_id, campaign_id, phone_numbers)
-        return await queries.update(
+            await suppressed.forget(connection, owner_id, campaign_id, phone_numbers)
+        made = await queries.update(
             connection, owner_id, campaign_id, now_of(resources), _columns(given, phone_numbers)
         )
+    if changed:
+        _tell(resources, owner_id, campaign_id, "changed", made)
+    return made
 
 
 async def delete(resources: Resources, owner_id: UUID, campaign_id: UUID, versions: Sequence[str] | None) -> None:
@@ -118,6 +126,7 @@ async def delete(resources: Resources, owner_id: UUID, campaign_id: UUID, versio
         if state.status not in DELETABLE:
             raise StateForbids(f"it is {state.status}; stop it first")
         await queries.delete(connection, owner_id, campaign_id)
+    _tell(resources, owner_id, campaign_id, "deleted", Stored(state, "null"))
 
 
 async def keep_agent(connection: Connection, owner_id: UUID, agent_id: UUID) -> None:
@@ -145,6 +154,20 @@ def allowed(state: State | None, versions: Sequence[str] | None) -> State:
     if versions is not None and str(state.version) not in versions:
         raise PreconditionFailed
     return state
+
+
+def _tell(
+    resources: Resources,
+    owner_id: UUID,
+    campaign_id: UUID,
+    action: Literal["created", "changed", "deleted"],
+    now: Stored,
+) -> None:
+    """Let the plugins hear of a change that has been committed."""
+    if resources.hooks.listened("campaigns_changed"):
+        change = Change(campaign_id, action, now.state.version, msgspec.json.decode(now.resource))
+        event = CampaignsChanged(owner_id, (change,))
+        resources.hooks.after(resources.background, "campaigns_changed", resources=resources, event=event)
 
 
 async def _require_agent(resources: Resources, connection: Connection, owner_id: UUID, agent_id: UUID) -> None:

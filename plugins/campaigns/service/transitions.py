@@ -10,6 +10,7 @@ from uuid import UUID
 from plugins.campaigns.hookspecs import CampaignEvent
 from plugins.campaigns.queries import campaigns, moves
 from plugins.campaigns.queries.rows import Stored
+from plugins.campaigns.service import suppression
 from plugins.campaigns.service.campaigns import allowed, now_of
 from plugins.campaigns.states import State, Transition, forbidden
 from voicera import Connection, Resources
@@ -61,12 +62,23 @@ async def apply(resources: Resources, connection: Connection, wanted: Move) -> t
             await _keep_active(resources, connection, wanted, agent_id)
         moved = await moves.move(connection, *whose, transition, now, versions=wanted.versions, agent_id=agent_id)
         if moved is not None:
-            event = _event(wanted, now, moved.state)
             if transition.activates:
-                await resources.hooks.within("campaign_launching", connection=connection, campaign=event)
+                moved = await _ask(resources, connection, wanted, now, moved)
+            event = _event(wanted, now, moved.state)
+            await resources.hooks.within("campaign_moving", resources=resources, connection=connection, campaign=event)
             return moved, event
         _refuse(await campaigns.state(connection, *whose), wanted, now)
     raise transition.error("it is being changed at this moment")
+
+
+async def _ask(resources: Resources, connection: Connection, wanted: Move, now: datetime, moved: Stored) -> Stored:
+    """Ask the plugins whether the campaign may become active, and whom it must not call; how it stands then."""
+    event = _event(wanted, now, moved.state)
+    numbers = suppression.Numbers(connection, wanted.owner_id, wanted.campaign_id)
+    await resources.hooks.within(
+        "campaign_launching", resources=resources, connection=connection, campaign=event, numbers=numbers
+    )
+    return await numbers.drop(now, wanted.transition.error) or moved
 
 
 def tell(resources: Resources, transition: Transition, event: CampaignEvent) -> None:

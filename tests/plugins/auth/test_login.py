@@ -79,7 +79,9 @@ class TestLogin:
         assert (await auth.client.post("/auth/login", body)).code == "REQUEST_002"
 
     @pytest.mark.parametrize(
-        "stored", [PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD), "no hash at all"]
+        "stored",
+        [PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD), "no hash at all"],
+        ids=["cheap", "broken"],
     )
     async def test_a_hash_of_another_cost_is_renewed_and_a_broken_one_fits_nothing(
         self, running: Running, auth: Any, user: Client, stored: str

@@ -83,7 +83,9 @@ class TestRefresh:
         assert (await auth.me(user.user["refresh_token"])).code == "AUTH_003"
 
     @pytest.mark.parametrize(
-        "token", ["vr_", "vr_short", new_opaque("vr_"), new_opaque("vr_")[:-1] + "g", new_opaque("vk_")]
+        "token",
+        ["vr_", "vr_short", new_opaque("vr_"), new_opaque("vr_")[:-1] + "g", new_opaque("vk_")],
+        ids=["empty", "short", "unknown", "mistyped", "key"],
     )
     async def test_what_we_never_made_is_refused(self, auth: Any, token: str) -> None:
         answer = await auth.refresh(token)

@@ -152,8 +152,8 @@ class TestBatch:
             ("created_at", "9999-12-31T23:59:59Z"),
             ("metadata", []),
             ("metadata", {"a\x00": 1}),
-            ("id", str(uuid4())),
-            ("owner_id", str(uuid4())),
+            ("id", "018d54f1-2d40-7c11-8f5e-0242ac120002"),
+            ("owner_id", "018d54f1-2d40-7c11-8f5e-0242ac120002"),
         ],
     )
     async def test_a_bad_value_is_refused_by_name(self, user: Client, call: NewCall, field: str, value: Any) -> None:

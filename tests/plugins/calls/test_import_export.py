@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 
 from core.cli import build_cli
 from core.settings import ConfigurationError, Settings
-from plugins.calls.commands import readers
+from plugins.calls.commands import progress, readers
 from plugins.calls.commands.batches import Batch
 from plugins.calls.commands.exporting import Export, export_calls
 from plugins.calls.commands.importing import Import, Outcome, Rejections
@@ -79,7 +79,8 @@ class Cli:
 
 
 @pytest.fixture
-def cli(stack: Settings, tmp_path: Path) -> Cli:
+def cli(stack: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    monkeypatch.setattr(progress.err, "width", 200)  # it was made when the module was imported
     return Cli(settings_for_tests(stack), tmp_path)
 
 

@@ -21,7 +21,8 @@ NO_AGENT = {"code": "AGENT_001", "message": "Agent not found", "details": None}
 STALE = {"code": "REQUEST_006", "message": "If-Match does not match", "details": None}
 ACTIONS = ("schedule", "launch", "pause", "resume", "stop")
 ROUTES = [
-    *(("GET", ""), ("GET", "/phone-numbers"), ("PUT", ""), ("PATCH", ""), ("DELETE", "")),
+    *(("GET", ""), ("GET", "/phone-numbers"), ("GET", "/suppressed-numbers")),
+    *(("PUT", ""), ("PATCH", ""), ("DELETE", "")),
     *(("POST", f"/{action}") for action in ACTIONS),
 ]
 BODIES = {"POST": {"name": "x", "agent_id": NOBODYS}, "PUT": {"name": "x"}, "PATCH": {"name": "x"}}

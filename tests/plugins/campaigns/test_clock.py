@@ -18,7 +18,7 @@ from core.database import connect_options
 from core.migrations import migrate
 from core.settings import Settings
 from plugins.campaigns import states
-from plugins.campaigns.hookspecs import CampaignEvent
+from plugins.campaigns.hookspecs import CampaignEvent, CampaignNumbers
 from plugins.campaigns.queries import moves
 from plugins.campaigns.service import clock
 from voicera import Connection, PermissionDenied, Resources, hookimpl
@@ -37,6 +37,7 @@ class Listener:
         self.heard: list[tuple[str, CampaignEvent]] = []
         self.vetoed: set[str] = set()
         self.broken: set[str] = set()
+        self.suppressed: dict[str, str] = {}
 
     def module(self) -> ModuleType:
         module = ModuleType("campaigns_listener")
@@ -45,7 +46,8 @@ class Listener:
         heard = self
 
         @hookimpl
-        async def campaign_launching(connection: Connection, campaign: CampaignEvent) -> None:
+        async def campaign_launching(connection: Connection, campaign: CampaignEvent, numbers: CampaignNumbers) -> None:
+            numbers.suppress(heard.suppressed)
             if campaign.name in heard.vetoed:
                 raise PermissionDenied("not today")
             if campaign.name in heard.broken:
@@ -98,6 +100,26 @@ async def shown(client: Client, campaign: dict[str, Any]) -> dict[str, Any]:
 
 def written(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def test_a_start_asks_whom_not_to_call_and_stays_scheduled_while_nobody_is_left(
+    app: Running, make: Make, listener: Listener
+) -> None:
+    user = await app.client.new_user()
+    numbers = ["+1234567890", "+1234567891"]
+    campaign = await acted(user, await make(user, **TIMES, phone_numbers=numbers), "schedule")
+    path = f"/campaigns/{campaign['id']}"
+    listener.suppressed = dict.fromkeys(numbers, "asked not to be called")
+    assert await clock.turn(at(app, START)) == 0
+    assert (await shown(user, campaign))["status"] == "scheduled"
+    assert (await user.get(f"{path}/suppressed-numbers")).data["items"] == []
+    del listener.suppressed[numbers[0]]
+    assert await clock.turn(at(app, START)) == 1
+    active = await shown(user, campaign)
+    assert (active["status"], active["phone_numbers"], active["phone_number_count"]) == ("active", numbers[:1], 1)
+    kept = {"phone_number": numbers[1], "reason": "asked not to be called", "suppressed_at": written(START)}
+    assert (await user.get(f"{path}/suppressed-numbers")).data["items"] == [kept]
+    await acted(user, campaign, "stop")
 
 
 async def test_a_scheduled_campaign_starts_at_its_time_and_ends_at_its_time(

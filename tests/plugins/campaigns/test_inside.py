@@ -152,22 +152,25 @@ async def test_a_plugin_hears_of_every_transition_and_may_veto_what_makes_a_camp
     assert listener.asked == [("launch", "active"), ("launch", "active"), ("resume", "active")]
 
 
+def about_campaigns(sent: list[str]) -> list[str]:
+    """The statements without those of the worker's background work, which may stand between them."""
+    return [text for text in sent if " campaigns " in text]
+
+
 async def test_a_list_is_one_statement_and_pause_and_stop_one_conditional_update(app: Running, make: Make) -> None:
     user = await app.client.new_user()
     campaign = await make(user)
     path = f"/campaigns/{campaign['id']}"
     async with statements_of(app) as sent:
         await user.get(f"/campaigns?search=s&status=draft&agent_id={campaign['agent_id']}")
-        assert sent == [queries.listing(("agent_id", "status", "search"))]
+        assert about_campaigns(sent) == [queries.listing(("agent_id", "status", "search"))]
         sent.clear()
         await user.post(f"{path}/launch")
-        assert [text for text in sent if "FROM agents" not in text] == [
-            *("BEGIN;", queries.READ_STATE, moves.moving(states.LAUNCH), "COMMIT;")
-        ]
+        assert about_campaigns(sent) == [queries.READ_STATE, moves.moving(states.LAUNCH)]
         for transition in (states.PAUSE, states.STOP):
             sent.clear()
             await user.post(f"{path}/{transition.action}")
-            assert sent == ["BEGIN;", moves.moving(transition), "COMMIT;"]
+            assert about_campaigns(sent) == [moves.moving(transition)]
 
 
 async def test_without_the_plugin_of_agents_campaigns_go_on(stack: Settings, running: Running) -> None:
