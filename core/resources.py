@@ -80,6 +80,8 @@ async def open_resources(
                     await stack.enter_async_context(context)
             except Exception as error:
                 hooks.leave_out(plugin, error)
+        # Before the plugins' contexts are left: what was started may use what they hold open.
+        stack.push_async_callback(background.drain, settings.shutdown_grace / 2)
         yield resources
 
 

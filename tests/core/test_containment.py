@@ -601,3 +601,23 @@ def test_caplog_is_quiet_without_failures(caplog: pytest.LogCaptureFixture) -> N
     with caplog.at_level(logging.WARNING):
         assert brought(plugin("fine"))["fine"].status == "active"
     assert named(caplog, "plugin left out") == []
+
+
+async def test_what_a_plugin_started_ends_before_its_context_is_left(stack: Settings) -> None:
+    state: dict[str, Any] = {"open": False, "seen": []}
+
+    @asynccontextmanager
+    async def holding(resources: Any) -> Any:
+        state["open"] = True
+        yield
+        state["open"] = False
+
+    async def late() -> None:
+        await asyncio.sleep(0.05)
+        state["seen"].append(state["open"])
+
+    async with running_app(
+        settings_for_tests(stack), plugins=[plugin("holder", lifespan=holding)], migrated=True
+    ) as app:
+        app.resources.background.spawn("late", late())
+    assert state == {"open": False, "seen": [True]}

@@ -40,7 +40,7 @@ async def fill(connection: Any, owner_id: UUID, fold: Callable[[str], str]) -> N
     for statement in EMPTY:
         await connection.execute(statement, owner_id, timeout=HOUR_SECONDS)
     folds = await _folding(connection, owner_id, fold)
-    await connection.execute(folding.PLANNED)
+    await connection.execute(folding.PLANNED_FOR_ALL)
     await connection.execute(folding.FILL_SUMS, owner_id, timeout=HOUR_SECONDS)
     await connection.execute(folding.FILL_WORDS, owner_id, *folds, timeout=HOUR_SECONDS)
 
@@ -66,7 +66,7 @@ async def differences(connection: Any, owner_id: UUID, fold: Callable[[str], str
     Run it where every statement sees the same moment.
     """
     folds = await _folding(connection, owner_id, fold)
-    await connection.execute(folding.PLANNED)
+    await connection.execute(folding.PLANNED_FOR_ALL)
     rows = await connection.fetch(folding.COMPARE, owner_id, *folds, timeout=HOUR_SECONDS)
     words = []
     if any(row["print"] for row in rows):

@@ -14,7 +14,7 @@ from plugins.calls.hookspecs import CallsRecorded, RecordedCall
 from plugins.calls.queries import ingestion as queries
 from plugins.calls.schemas.calls import MOST_METADATA, BatchReport, IndexedError, NewCall
 from plugins.calls.service import listing, partitions, rows
-from plugins.calls.service.recorder import recorder_of
+from plugins.calls.service.recorder import Recorded, recorder_of
 from voicera import (
     Connection,
     FieldError,
@@ -43,7 +43,7 @@ async def record_batch(resources: Resources, owner_id: UUID, sent: Many[NewCall]
     await partitions.ensure(resources, {partitions.month_of(rows.began(log)) for log in sent.values})
     async with resources.db.tx() as connection:
         _sift(sent, await unknown_references(resources, connection, owner_id, sent.values), skip=skip)
-        calls = await write(resources, connection, owner_id, sent.values)
+        calls = await write(resources, connection, owner_id, sent.values, resources.now())
     _tell(resources, owner_id, calls)
     rejected = sent.received - len(sent.values)
     errors = [IndexedError(place, error["field"], error["message"]) for place, error in sorted(sent.errors, key=_first)]
@@ -67,22 +67,24 @@ async def record_call(resources: Resources, owner_id: UUID, log: NewCall) -> tup
     if isinstance(call, InvalidFields):
         raise call
     if call is not None:
-        return True, call.id, Fragment(rows.detail_of(call, resources.now()))
+        return True, call.call.id, Fragment(rows.detail_of(call.call, call.at))
     return False, *await _earlier(resources, owner_id, log, timed=timed)
 
 
 async def record_together(
     resources: Resources, owner_id: UUID, logs: list[NewCall]
-) -> list[RecordedCall | InvalidFields | None]:
+) -> list[Recorded | InvalidFields | None]:
     """Record single calls in one transaction; for each what was recorded, what is wrong with it, or None if known."""
+    now = resources.now()
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # PostgreSQL would round where an answer cuts
     async with resources.db.tx() as connection:
         wrong: dict[int, list[FieldError]] = {}
         for position, error in await unknown_references(resources, connection, owner_id, logs):
             wrong.setdefault(position, []).append(error)
         good = [log for position, log in enumerate(logs) if position not in wrong]
-        calls = await write(resources, connection, owner_id, good)
+        calls = await write(resources, connection, owner_id, good, now)
     _tell(resources, owner_id, calls)
-    recorded = {id(call.log): call for call in calls}
+    recorded = {id(call.log): Recorded(call, now) for call in calls}
     return [
         InvalidFields(wrong[position]) if position in wrong else recorded.get(id(log))
         for position, log in enumerate(logs)
@@ -90,12 +92,12 @@ async def record_together(
 
 
 async def write(
-    resources: Resources, connection: Connection, owner_id: UUID, logs: list[NewCall]
+    resources: Resources, connection: Connection, owner_id: UUID, logs: list[NewCall], now: datetime
 ) -> list[RecordedCall]:
-    """Write calls that were checked, in the caller's transaction; return those that are new."""
+    """Write calls that were checked, in the caller's transaction, as recorded now; return those that are new."""
     calls = await _claim(connection, owner_id, identified(logs))
     if calls:
-        await queries.copy_calls(connection, rows.rows_of(owner_id, calls, resources.now()))
+        await queries.copy_calls(connection, rows.rows_of(owner_id, calls, now))
         if resources.hooks.listened("calls_recording"):
             event = CallsRecorded(owner_id, tuple(calls))
             await resources.hooks.within("calls_recording", resources=resources, connection=connection, batch=event)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from plugins.calls.hookspecs import RecordedCall
@@ -13,7 +15,16 @@ from voicera import LOST, InvalidFields, Resources
 
 STATE = "calls.recorder"
 MOST_TOGETHER = 500
-Outcome = RecordedCall | InvalidFields | None
+
+
+class Recorded(NamedTuple):
+    """A call, and when it was recorded (UTC)."""
+
+    call: RecordedCall
+    at: datetime
+
+
+Outcome = Recorded | InvalidFields | None
 RecordTogether = Callable[[Resources, UUID, list[NewCall]], Awaitable[list[Outcome]]]
 
 

@@ -25,8 +25,7 @@ class TestSingle:
         made = await user.post(CALLS, call(cost=2.0, metadata={"b": [1, 2.5, None], "a": "ä"}))
         assert made.status == 201
         shown = await user.get(made.headers["Location"])
-        assert {**made.data, "updated_at": None} == {**shown.data, "updated_at": None}
-        assert made.data["updated_at"][:16] == shown.data["updated_at"][:16]
+        assert made.data == shown.data
 
     async def test_only_number_and_status_are_needed(self, user: Client) -> None:
         made = await user.post(CALLS, {"phone_number": "+1234567", "status": "queued"})
