@@ -19,9 +19,9 @@ from loadtests.bench.results import Results
 from loadtests.bench.stack import Stack, environment_of_others, started
 from loadtests.service import ROOT
 
-PARTS = ("http", "limits", "ingestion", "singles", "hooks", "folding", "listing", "analytics", "profile")
+PARTS = ("http", "limits", "ingestion", "singles", "hooks", "folding", "listing", "throughput", "analytics", "profile")
 ON_TEMPLATE = {"limits", "ingestion", "singles", "hooks", "folding", "profile"}
-WITH_OTHERS = {"ingestion", "listing", "analytics"}
+WITH_OTHERS = {"ingestion", "throughput", "analytics"}
 OWNER = "bench"
 WIDTH = 120
 
@@ -53,9 +53,14 @@ def main() -> int:
 
 
 def _on_stack(results: Results, stack: Stack, options: argparse.Namespace) -> None:
-    quick, rounds = options.quick, 1 if options.quick else options.rounds
+    rounds = 1 if options.quick else options.rounds
     if set(options.parts) & ON_TEMPLATE:
-        owner = template(stack)
+        _of_writing(results, stack, options, rounds)
+    _of_reading(results, stack, options, rounds)
+
+
+def _of_writing(results: Results, stack: Stack, options: argparse.Namespace, rounds: int) -> None:
+    quick, owner = options.quick, template(stack)
     if "limits" in options.parts:
         limits.run(results, stack, owner, rounds=rounds, seconds=1 if quick else 3)
     if "ingestion" in options.parts:
@@ -70,9 +75,16 @@ def _on_stack(results: Results, stack: Stack, options: argparse.Namespace) -> No
         folding.run(results, stack, owner, batches=10 if quick else 100, rounds=rounds)
     if "profile" in options.parts:
         profile.run(results, stack, owner, batches=20 if quick else 100)
+
+
+def _of_reading(results: Results, stack: Stack, options: argparse.Namespace, rounds: int) -> None:
+    quick = options.quick
     if "listing" in options.parts:
         sizes = options.sizes or ([1_000, 5_000, 20_000] if quick else [10_000, 90_000, 1_000_000])
-        listing.run(results, stack, sizes=sizes, rounds=rounds, seconds=1 if quick else 3)
+        listing.run(results, stack, sizes=sizes, rounds=rounds)
+    if "throughput" in options.parts:
+        sizes = options.sizes or ([5_000, 20_000] if quick else [90_000, 1_000_000])
+        listing.run_throughput(results, stack, sizes=sizes, rounds=rounds, seconds=1 if quick else 3)
     if "analytics" in options.parts:
         sizes = options.sizes or ([1_000, 5_000, 20_000] if quick else analytics.SIZES)
         analytics.run(results, stack, sizes=sizes, rounds=rounds)

@@ -31,8 +31,8 @@ MOST = 1.25  # that a list of many calls may take, of one of few
 FIRST, CURSOR, SKIP = "no filter", "last page, by cursor", "last but one page, by skip"
 
 
-def run(results: Results, stack: Stack, *, sizes: Sequence[int], rounds: int, seconds: float) -> None:
-    """Fill, measure, print, claim."""
+def run(results: Results, stack: Stack, *, sizes: Sequence[int], rounds: int) -> None:
+    """Fill, measure times to answer, print, claim."""
     few = fill(results, stack, FEW, sizes, days=DAYS[FEW])
     ends = [sizes[0], sizes[-1]]
     many = fill(results, stack, MANY, ends, days=DAYS[MANY], label=" in 144 months", phrases=False)
@@ -45,7 +45,13 @@ def run(results: Results, stack: Stack, *, sizes: Sequence[int], rounds: int, se
             dataset.cases.extend(_cases(dataset, getter))
         _latency(results, [*few, *many], getters, rounds)
     uvloop.run(stack.drop(MANY))
-    throughput.run(results, stack, few, rounds, seconds)
+    uvloop.run(stack.drop(FEW))
+
+
+def run_throughput(results: Results, stack: Stack, *, sizes: Sequence[int], rounds: int, seconds: float) -> None:
+    """Fill, measure requests a second beside the others, print, claim."""
+    datasets = fill(results, stack, FEW, sizes, days=DAYS[FEW])
+    throughput.run(results, stack, datasets, rounds, seconds)
     uvloop.run(stack.drop(FEW))
 
 

@@ -43,7 +43,7 @@ def press(url: str, seconds: float, token: str | None = None) -> Figure:
 
 
 def _wrk(url: str, seconds: float, token: str | None) -> Figure:
-    command = ["wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "--latency"]
+    command = ["wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "--timeout", "60s", "--latency"]
     if token:
         command += ["-H", f"Authorization: Bearer {token}"]
     text = subprocess.run([*command, url], check=True, capture_output=True, text=True, timeout=seconds + 30).stdout

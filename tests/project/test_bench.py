@@ -102,7 +102,7 @@ def test_the_plot_is_the_same_for_the_same_figures_and_names_its_lines_and_sizes
 def test_every_part_that_is_published_stands_on_the_page() -> None:
     from loadtests.bench.__main__ import PARTS
 
-    named = {name.split(",")[0] for name in prose.PARTS}
+    named = {name.rpartition(", ")[2] for name in prose.PARTS}
     assert set(PARTS) - {"profile"} == named
 
 
