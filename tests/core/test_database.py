@@ -184,7 +184,7 @@ async def test_a_deadlock_is_retried(database: Database) -> None:
         return work
 
     await asyncio.gather(database.retrying(locking(1, 2)), database.retrying(locking(2, 1)))
-    assert attempts[0] == 3
+    assert attempts[0] in (3, 4), "PostgreSQL may see it from both sides at once, and end both"
     assert [await amount(database, 1), await amount(database, 2)] == [2, 2]
 
 
