@@ -21,21 +21,20 @@ Check = Callable[[Any], str | None]  # says what is wrong
 
 def nonsense(hook: str, answer: Any) -> str | None:
     """Say in a sentence what is wrong with an answer, None if nothing is. Hooks of plugins are theirs to check."""
-    if inspect.iscoroutine(answer):
-        answer.close()
-        return f"{hook}() is called at the start and must not be async"
-    expected, check = CHECKS.get(hook, ("", None))
-    wrong = check(answer) if check else None
-    return f"{hook}() returned {wrong}, where {expected} belongs" if wrong else None
+    return _judged(hook, answer, *CHECKS.get(hook, ("", None)))
 
 
 def no_sequence(hook: str, answer: Any, kind: type) -> str | None:
     """Say what is wrong with an answer that should be a sequence of such items, None if nothing is."""
+    return _judged(hook, answer, f"a sequence of {kind.__name__}", _all(_is(kind)))
+
+
+def _judged(hook: str, answer: Any, expected: str, check: Check | None) -> str | None:
     if inspect.iscoroutine(answer):
         answer.close()
         return f"{hook}() is called at the start and must not be async"
-    wrong = _all(_is(kind))(answer)
-    return f"{hook}() returned {wrong}, where a sequence of {kind.__name__} belongs" if wrong else None
+    wrong = check(answer) if check else None
+    return f"{hook}() returned {wrong}, where {expected} belongs" if wrong else None
 
 
 def _is(kind: type) -> Check:

@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from piccolo.engine.postgres import PostgresEngine
 
-from core.settings import Settings
+from core.settings import Settings, with_values
 
 if TYPE_CHECKING:  # generic for the type checker only
     Connection = PoolConnectionProxy[asyncpg.Record]
@@ -219,6 +220,13 @@ def connect_options(settings: Settings) -> dict[str, Any]:
         "statement_cache_size": settings.database_statement_cache,
         "server_settings": SESSION,
     }
+
+
+def on_database(settings: Settings, name: str) -> Settings:
+    """The same settings, naming another database of the server."""
+    assert settings.database_url is not None
+    url = urlsplit(settings.database_url.get_secret_value())._replace(path=f"/{name}")
+    return with_values(settings, {"database_url": url.geturl()}, "environment")
 
 
 @asynccontextmanager

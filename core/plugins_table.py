@@ -32,7 +32,7 @@ def rows(settings: Settings, plugins: Plugins) -> Iterator[list[str]]:
             info.origin,
             _state(info, overview),
             *numbers,
-            _hooks(info),
+            ", ".join(info.hooks),
         ]
 
 
@@ -44,10 +44,6 @@ def _state(info: PluginInfo, overview: Overview) -> str:
     lines = [f"{state}, [red]tripped[/]: {', '.join(tripped)}" if tripped else state]
     lines += [f"{hook}: {escape(figure.last_error)}" for hook, figure in overview.of(info.name) if figure.last_error]
     return "\n".join(lines)
-
-
-def _hooks(info: PluginInfo) -> str:
-    return ", ".join(info.hooks)
 
 
 async def _look(settings: Settings, plugins: Plugins) -> Overview:

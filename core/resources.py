@@ -68,6 +68,7 @@ async def open_resources(
         storage = await stack.enter_async_context(_storage(settings, hooks))
         await stack.enter_async_context(figure_store.told(cache, hooks))
         background = Background()
+        # Also where the opening breaks off below.
         stack.push_async_callback(background.drain, settings.shutdown_grace / 2)
         resources = Resources(settings, hooks, db, cache, storage, RateLimiter(cache, limits), background, scopes)
         background.repeat("idempotency keys", idempotency.PURGE_SECONDS, partial(idempotency.forget_old, resources))

@@ -1,7 +1,8 @@
 """The answers that were given under an `Idempotency-Key`."""
 
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.engine import engine_finder
+from typing import Any
+
+from core.sql_migration import sql_migration
 
 ID = "core_2026_11_24t00_00_00_000000"
 VERSION = "1.38.0"
@@ -23,15 +24,6 @@ STATEMENTS = (
 )
 
 
-async def forwards() -> MigrationManager:
+async def forwards() -> Any:
     """Make the table."""
-    manager = MigrationManager(migration_id=ID, app_name="core", description=DESCRIPTION)
-
-    async def run() -> None:
-        engine = engine_finder()
-        assert engine is not None
-        for statement in STATEMENTS:
-            await engine.run_ddl(statement)
-
-    manager.add_raw(run)
-    return manager
+    return sql_migration(ID, *STATEMENTS, description=DESCRIPTION)

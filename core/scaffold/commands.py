@@ -15,7 +15,7 @@ from rich.markup import escape
 from core.commands import reaching_database, refusals_of_database
 from core.plugins import PluginError
 from core.scaffold.new import ScaffoldError, write_plugin
-from core.settings import ConfigurationError, Settings, with_values
+from core.settings import ConfigurationError, Settings
 
 if TYPE_CHECKING:
     from piccolo.conf.apps import AppConfig
@@ -68,7 +68,7 @@ def migration(name: Annotated[str, typer.Argument(help="The plugin, installed wi
 async def _next_migration(settings: Settings, plugins: Any, path: str) -> Path | None:
     import asyncpg  # noqa: PLC0415  # slow to import
 
-    from core.database import connect_options  # noqa: PLC0415
+    from core.database import connect_options, on_database  # noqa: PLC0415
     from core.migrations import migrate  # noqa: PLC0415
     from core.scaffold.migration import changes, state_of, write  # noqa: PLC0415
 
@@ -77,7 +77,7 @@ async def _next_migration(settings: Settings, plugins: Any, path: str) -> Path |
     server = await asyncpg.connect(**connect_options(settings))
     try:
         await server.execute(f"CREATE DATABASE {scratch}")
-        there = _on(settings, scratch)
+        there = on_database(settings, scratch)
         await migrate(there, plugins)
         connection = await asyncpg.connect(**connect_options(there))
         try:
@@ -91,9 +91,3 @@ async def _next_migration(settings: Settings, plugins: Any, path: str) -> Path |
         await server.execute(f"DROP DATABASE IF EXISTS {scratch} WITH (FORCE)")
         await server.close()
     return write(Path(config.resolved_migrations_folder_path), config.app_name, statements) if statements else None
-
-
-def _on(settings: Settings, database: str) -> Settings:
-    assert settings.database_url is not None
-    base = settings.database_url.get_secret_value().rpartition("/")[0]
-    return with_values(settings, {"database_url": f"{base}/{database}"}, "environment")

@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 
-from core.database import connect_options
+from core.database import connect_options, on_database
 from core.embedded.stack import EmbeddedStack
 from core.settings import Settings, as_environment, load_settings, with_values
 
@@ -111,9 +112,7 @@ async def fresh_database(stack: Settings) -> Settings:
         await connection.execute(f'CREATE DATABASE "{name}"')
     finally:
         await connection.close()
-    assert stack.database_url is not None
-    base = stack.database_url.get_secret_value().rpartition("/")[0]
-    return with_values(stack, {"database_url": f"{base}/{name}"}, "environment")
+    return on_database(stack, name)
 
 
 @asynccontextmanager
@@ -121,8 +120,8 @@ async def dropped(settings: Settings) -> AsyncIterator[Settings]:
     """Drop the database that `fresh_database` made, and all connections to it, when the context is left."""
     yield settings
     assert settings.database_url is not None
-    base, _, name = settings.database_url.get_secret_value().rpartition("/")
-    connection = await asyncpg.connect(**connect_options(settings) | {"dsn": f"{base}/postgres"})
+    name = urlsplit(settings.database_url.get_secret_value()).path.removeprefix("/")
+    connection = await asyncpg.connect(**connect_options(on_database(settings, "postgres")))
     try:
         await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:

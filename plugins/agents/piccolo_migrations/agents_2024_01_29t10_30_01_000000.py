@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from typing import Any
 
-from plugins.agents.tables import Agent
+from voicera import sql_migration
 
 ID = "agents_2024_01_29t10_30_01_000000"
 VERSION = "1.38.0"
@@ -24,13 +24,6 @@ STATEMENTS = (
 )
 
 
-async def forwards() -> MigrationManager:
+async def forwards() -> Any:
     """Run the statements."""
-    manager = MigrationManager(migration_id=ID, app_name="agents", description=DESCRIPTION)
-
-    async def run() -> None:
-        for statement in STATEMENTS:
-            await Agent.raw(statement).run()
-
-    manager.add_raw(run)
-    return manager
+    return sql_migration(ID, *STATEMENTS, description=DESCRIPTION)

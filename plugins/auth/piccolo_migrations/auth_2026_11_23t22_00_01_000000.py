@@ -1,7 +1,8 @@
 """What Piccolo cannot say of the account tables: partial indexes, the chain's foreign key, comments, and a trigger."""
 
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.engine import engine_finder
+from typing import Any
+
+from voicera import sql_migration
 
 ID = "auth_2026_11_23t22_00_01_000000"
 VERSION = "1.38.0"
@@ -37,15 +38,6 @@ STATEMENTS = (
 )
 
 
-async def forwards() -> MigrationManager:
+async def forwards() -> Any:
     """Run the statements."""
-    manager = MigrationManager(migration_id=ID, app_name="auth", description=DESCRIPTION)
-
-    async def run() -> None:
-        engine = engine_finder()
-        assert engine is not None
-        for statement in STATEMENTS:
-            await engine.run_ddl(statement)
-
-    manager.add_raw(run)
-    return manager
+    return sql_migration(ID, *STATEMENTS, description=DESCRIPTION)

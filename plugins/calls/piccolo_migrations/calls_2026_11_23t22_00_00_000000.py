@@ -1,7 +1,8 @@
 """The call logs, partitioned by month on their ids, and the keys that make external ids unique across them."""
 
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.engine import engine_finder
+from typing import Any
+
+from voicera import sql_migration
 
 ID = "calls_2026_11_23t22_00_00_000000"
 VERSION = "1.38.0"
@@ -51,16 +52,7 @@ COMMENT ON COLUMN call_keys.digest IS 'of what was first sent, kept once the cal
 """
 
 
-async def forwards() -> MigrationManager:
+async def forwards() -> Any:
     """Make both tables."""
-    manager = MigrationManager(migration_id=ID, app_name="calls", description=DESCRIPTION)
-
-    async def run() -> None:
-        engine = engine_finder()
-        assert engine is not None
-        for statement in (*CALL_LOGS.split(";"), *CALL_KEYS.split(";")):
-            if statement.strip():
-                await engine.run_ddl(statement)
-
-    manager.add_raw(run)
-    return manager
+    statements = filter(str.strip, (*CALL_LOGS.split(";"), *CALL_KEYS.split(";")))
+    return sql_migration(ID, *statements, description=DESCRIPTION)

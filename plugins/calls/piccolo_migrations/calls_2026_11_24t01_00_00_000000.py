@@ -1,7 +1,8 @@
 """An index for each filter of the list, so that whichever is given, a page is read in order from one."""
 
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.engine import engine_finder
+from typing import Any
+
+from voicera import sql_migration
 
 ID = "calls_2026_11_24t01_00_00_000000"
 VERSION = "1.38.0"
@@ -14,15 +15,6 @@ STATEMENTS = (
 )
 
 
-async def forwards() -> MigrationManager:
+async def forwards() -> Any:
     """Make the indexes."""
-    manager = MigrationManager(migration_id=ID, app_name="calls", description=DESCRIPTION)
-
-    async def run() -> None:
-        engine = engine_finder()
-        assert engine is not None
-        for statement in STATEMENTS:
-            await engine.run_ddl(statement)
-
-    manager.add_raw(run)
-    return manager
+    return sql_migration(ID, *STATEMENTS, description=DESCRIPTION)

@@ -1,7 +1,8 @@
 """The recordings of calls, and the objects in storage that are none: being written, or to be deleted."""
 
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.engine import engine_finder
+from typing import Any
+
+from voicera import sql_migration
 
 ID = "calls_2026_11_24t02_00_00_000000"
 VERSION = "1.38.0"
@@ -42,16 +43,7 @@ COMMENT ON COLUMN recording_uploads.doomed IS 'it can no longer become a recordi
 """
 
 
-async def forwards() -> MigrationManager:
+async def forwards() -> Any:
     """Make both tables."""
-    manager = MigrationManager(migration_id=ID, app_name="calls", description=DESCRIPTION)
-
-    async def run() -> None:
-        engine = engine_finder()
-        assert engine is not None
-        for statement in (*RECORDINGS.split(";"), *UPLOADS.split(";")):
-            if statement.strip():
-                await engine.run_ddl(statement)
-
-    manager.add_raw(run)
-    return manager
+    statements = filter(str.strip, (*RECORDINGS.split(";"), *UPLOADS.split(";")))
+    return sql_migration(ID, *statements, description=DESCRIPTION)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from typing import Any
 
-from plugins.campaigns.tables import Campaign
+from voicera import sql_migration
 
 ID = "campaigns_2026_11_24t12_00_00_000000"
 VERSION = "1.38.0"
@@ -24,13 +24,6 @@ STATEMENTS = (
 )
 
 
-async def forwards() -> MigrationManager:
+async def forwards() -> Any:
     """Run the statements."""
-    manager = MigrationManager(migration_id=ID, app_name="campaigns", description=DESCRIPTION)
-
-    async def run() -> None:
-        for statement in STATEMENTS:
-            await Campaign.raw(statement).run()
-
-    manager.add_raw(run)
-    return manager
+    return sql_migration(ID, *STATEMENTS, description=DESCRIPTION)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.engine import engine_finder
+from typing import Any
+
+from voicera import sql_migration
 
 ID = "donotcall_2026_11_24t00_00_00_000000"
 VERSION = "1.38.0"
@@ -23,14 +24,6 @@ STATEMENTS = (
 )
 
 
-async def forwards() -> MigrationManager:
+async def forwards() -> Any:
     """Run the statements."""
-    manager = MigrationManager(migration_id=ID, app_name="donotcall", description=DESCRIPTION)
-
-    async def run() -> None:
-        engine = engine_finder()
-        for statement in STATEMENTS:
-            await engine.run_ddl(statement)
-
-    manager.add_raw(run)
-    return manager
+    return sql_migration(ID, *STATEMENTS, description=DESCRIPTION)
