@@ -1,7 +1,8 @@
-"""What a batch of calls adds to the rollups: one pass over the calls, and arrays for one row of `call_deltas`.
+"""What a batch of calls adds to the rollups: one pass over the calls, and the columns of one row of `call_deltas`.
 
 This runs for every call that comes in, so it avoids what costs: hashing a UUID or an Enum member is Python code,
-hashing the integer and the text in them is not.
+hashing the integer and the text in them is not; and a text of JSON is made and sent in a tenth of the time that an
+array of as many values takes.
 """
 
 from __future__ import annotations
@@ -18,17 +19,15 @@ from plugins.calls.hookspecs import RecordedCall
 
 MICROS = 1_000_000
 MOST_COST = 1 << 61  # of an entry, whatever a call may cost: a bigint has to hold it
-Place = tuple[int, int | None, int | None]  # hour, agent, campaign
-Sums = list[int]  # calls, of them completed ones with a duration, the seconds of those, and the cost of all
 _to_json = msgspec.json.Encoder().encode
 
 
 class Delta(NamedTuple):
-    """The columns of a row of `call_deltas`, without the owner: two groups of parallel arrays.
+    """The columns of a row of `call_deltas`, without the owner: they are parallel, and each place in them is an entry.
 
-    `phrases` and `emotions` are JSON arrays: the words of all calls of an hour, agent and campaign, each once a call.
-    They stand beside one of the entries of these; the others have None. What is taken away is negative; the words of
-    a negative entry are taken away.
+    An entry is about the calls of an hour, agent, campaign, status and sentiment. `phrases`, `emotions` and
+    `durations` are JSON arrays that hold an array for each entry: the words of its calls, each once a call, and their
+    seconds. What is taken away is negative; the words and durations of a negative entry are taken away.
     """
 
     hours: list[int]
@@ -39,11 +38,24 @@ class Delta(NamedTuple):
     timed_calls: list[int]
     seconds: list[int]
     costs: list[int]
-    phrases: list[str | None]
-    emotions: list[str | None]
-    duration_hours: list[int]
-    durations: list[int]
-    duration_signs: list[int]
+    phrases: str
+    emotions: str
+    durations: str
+
+
+class _Entry:
+    __slots__ = ("calls", "cost", "durations", "emotions", "phrases")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.cost = 0
+        self.durations: list[int] = []
+        self.phrases: list[str] = []
+        self.emotions: list[str] = []
+
+
+_Key = tuple[int, int | None, int | None, str, str | None]  # hour, agent, campaign, status, sentiment
+_Entries = list[tuple[_Key, _Entry]]
 
 
 def folded(word: str) -> str:
@@ -57,61 +69,44 @@ class _Folded(dict[str, str]):
         return found
 
 
-class _Batch:
-    __slots__ = ("durations", "facts", "full", "hours", "words")
-
-    def __init__(self) -> None:
-        self.facts: dict[tuple[Place, str, str | None], Sums] = {}
-        self.full: list[tuple[Place, str, str | None, Sums]] = []
-        self.words: dict[Place, tuple[list[str], list[str]]] = {}
-        self.hours: list[int] = []
-        self.durations: list[int] = []
-
-    @property
-    def entries(self) -> list[tuple[Place, str, str | None, Sums]]:
-        """What the facts are in the end."""
-        return [*self.full, *((*key, sums) for key, sums in self.facts.items())]
-
-
 def added(calls: Iterable[RecordedCall]) -> Delta:
     """What these calls add."""
-    return _arrays([(1, _gather(calls))])
+    return _columns(_gather(calls), [])
 
 
 def changed(before: Iterable[RecordedCall], after: Iterable[RecordedCall]) -> Delta:
     """What the change from these calls to those adds: all that was, taken away, and all that is."""
-    return _arrays([(-1, _gather(before)), (1, _gather(after))])
+    return _columns(_gather(after), _gather(before))
 
 
-def _gather(calls: Iterable[RecordedCall]) -> _Batch:
-    batch = _Batch()
-    facts, words, hours, durations = batch.facts, batch.words, batch.hours, batch.durations
+def _gather(calls: Iterable[RecordedCall]) -> _Entries:
+    entries: dict[_Key, _Entry] = {}
+    full: _Entries = []
     fold = _Folded({"": ""}).__getitem__
     for call in calls:
         log = call.log
-        hour = (call.id.int >> 80) // HOUR_MS
-        agent, campaign, status, sentiment = log.agent_id, log.campaign_id, log.status._value_, log.sentiment
-        place = (hour, None if agent is None else agent.int, None if campaign is None else campaign.int)
-        key = (place, status, None if sentiment is None else sentiment._value_)
-        if (sums := facts.get(key)) is None:
-            sums = facts[key] = [0, 0, 0, 0]
-        sums[0] += 1
-        if (seconds := log.duration_seconds) is not None:
-            if status == COMPLETED:
-                sums[1] += 1
-                sums[2] += seconds
-            hours.append(hour)
-            durations.append(seconds)
+        agent, campaign, sentiment = log.agent_id, log.campaign_id, log.sentiment
+        key = (
+            (call.id.int >> 80) // HOUR_MS,
+            None if agent is None else agent.int,
+            None if campaign is None else campaign.int,
+            log.status._value_,
+            None if sentiment is None else sentiment._value_,
+        )
+        if (entry := entries.get(key)) is None:
+            entry = entries[key] = _Entry()
+        entry.calls += 1
+        if log.duration_seconds is not None:
+            entry.durations.append(log.duration_seconds)
+        if log.key_phrases:
+            entry.phrases.extend(set(map(fold, log.key_phrases)))
+        if log.emotions:
+            entry.emotions.extend(set(map(fold, log.emotions)))
         if cost := log.cost:
-            sums[3] += round(cost * MICROS)
-            if sums[3] > MOST_COST:  # the next call of this kind begins an entry of its own
-                batch.full.append((place, status, key[2], facts.pop(key)))
-        if log.key_phrases or log.emotions:
-            if (lists := words.get(place)) is None:
-                lists = words[place] = ([], [])
-            lists[0].extend(set(map(fold, log.key_phrases)))
-            lists[1].extend(set(map(fold, log.emotions)))
-    return batch
+            entry.cost += round(cost * MICROS)
+            if entry.cost > MOST_COST:  # the next call of this kind begins an entry of its own
+                full.append((key, entries.pop(key)))
+    return [*full, *entries.items()]
 
 
 class _Ids(dict[int | None, Any]):
@@ -120,22 +115,21 @@ class _Ids(dict[int | None, Any]):
         return made
 
 
-def _arrays(batches: list[tuple[int, _Batch]]) -> Delta:
-    ids = _Ids({None: None})
-    entries = [(sign, *entry) for sign, batch in batches for entry in batch.entries]
-    words = [batch.words.pop(entry[0], None) for _, batch in batches for entry in batch.entries]
+def _columns(plus: _Entries, minus: _Entries) -> Delta:
+    ids, entries = _Ids({None: None}), [*plus, *minus]
+    signs = [*[1] * len(plus), *[-1] * len(minus)]
+    # Of completed calls alone the mean duration is asked for.
+    timed = [entry.durations if key[3] == COMPLETED else () for key, entry in entries]
     return Delta(
-        [place[0] for _, place, _, _, _ in entries],
-        [ids[place[1]] for _, place, _, _, _ in entries],
-        [ids[place[2]] for _, place, _, _, _ in entries],
-        [NUMBERS[status, sentiment] for _, _, status, sentiment, _ in entries],
-        [sign * sums[0] for sign, _, _, _, sums in entries],
-        [sign * sums[1] for sign, _, _, _, sums in entries],
-        [sign * sums[2] for sign, _, _, _, sums in entries],
-        [sign * sums[3] for sign, _, _, _, sums in entries],
-        [None if lists is None else _to_json(lists[0]).decode() for lists in words],
-        [None if lists is None else _to_json(lists[1]).decode() for lists in words],
-        [hour for _, batch in batches for hour in batch.hours],
-        [seconds for _, batch in batches for seconds in batch.durations],
-        [sign for sign, batch in batches for _ in batch.durations],
+        [key[0] for key, _ in entries],
+        [ids[key[1]] for key, _ in entries],
+        [ids[key[2]] for key, _ in entries],
+        [NUMBERS[key[3], key[4]] for key, _ in entries],
+        [sign * entry.calls for sign, (_, entry) in zip(signs, entries, strict=True)],
+        [sign * len(durations) for sign, durations in zip(signs, timed, strict=True)],
+        [sign * sum(durations) for sign, durations in zip(signs, timed, strict=True)],
+        [sign * entry.cost for sign, (_, entry) in zip(signs, entries, strict=True)],
+        _to_json([entry.phrases for _, entry in entries]).decode(),
+        _to_json([entry.emotions for _, entry in entries]).decode(),
+        _to_json([entry.durations for _, entry in entries]).decode(),
     )

@@ -1,19 +1,15 @@
-"""The rollups of the call logs and the deltas that are not in them yet; calls that are there already are rolled up."""
+"""The rollups of the call logs, and the deltas that are not in them yet; a later migration fills them."""
 
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.engine import engine_finder
+from typing import Any
 
 from plugins.analytics.cells import SUMS
-from plugins.analytics.deltas import folded
-from plugins.analytics.queries import rebuilding
-from plugins.analytics.queries.recording import COLUMNS
+from voicera import sql_migration
 
 ID = "analytics_2026_11_24t01_00_00_000000"
 VERSION = "1.38.0"
-DESCRIPTION = "call_deltas, call_rollups, rollup_chunks, and what they say of the calls there are"
+DESCRIPTION = "call_deltas, call_rollups, rollup_chunks"
 
 # One row a batch: rows that live for a second must be few, or reading would walk over the dead ones.
-# EXTERNAL: what lives so short is not worth compressing.
 DELTAS = """
 CREATE TABLE call_deltas (
     owner_id uuid NOT NULL,
@@ -71,19 +67,6 @@ CREATE TABLE rollup_lock ();
 COMMENT ON TABLE rollup_lock IS 'voicera:analytics'"""
 
 
-async def forwards() -> MigrationManager:
-    """Make the tables and fill them."""
-    manager = MigrationManager(migration_id=ID, app_name="analytics", description=DESCRIPTION)
-
-    async def run() -> None:
-        engine = engine_finder()
-        assert engine is not None
-        storage = (f"ALTER TABLE call_deltas ALTER COLUMN {name} SET STORAGE EXTERNAL" for name in COLUMNS)
-        for statement in (*DELTAS.split(";"), *storage, *ROLLUPS.split(";")):
-            await engine.run_ddl(statement)
-        connection = engine.current_transaction.get().connection
-        for owner_id in await rebuilding.owners(connection):
-            await rebuilding.fill(connection, owner_id, folded)
-
-    manager.add_raw(run)
-    return manager
+async def forwards() -> Any:
+    """Make the tables."""
+    return sql_migration(ID, *DELTAS.split(";"), *ROLLUPS.split(";"), description=DESCRIPTION)

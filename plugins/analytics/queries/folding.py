@@ -8,7 +8,7 @@ appends a chunk to those of the key, the row of the key counts them, and when th
 
 from __future__ import annotations
 
-from plugins.analytics.cells import NUMBERS, SUMS
+from plugins.analytics.cells import NUMBERS, SENTIMENTS, STATUSES, SUMS
 from plugins.analytics.periods import SIZES
 
 KEY = ("owner_id", "cube", "level", "subject_id", "bucket", "agent_id")
@@ -46,6 +46,12 @@ WHERE {{where}} GROUP BY 1, 2, 3, 4"""  # noqa: S608  # constants
 
 # Not created_at, which is rounded to the millisecond where the id's time is cut.
 HOUR_OF_ID = "floor(extract(epoch FROM uuid_extract_timestamp(id)) / 3600)::integer"
+
+
+# A duration is kept in one number with the cell of its call, so that calls of a status and sentiment can be counted.
+TIMED = "{seconds} * 32 + {cell}"
+CELL_OF_LOG = f"""4 * array_position('{{{",".join(STATUSES)}}}'::text[], status)
+    + coalesce(array_position('{{{",".join(map(str, SENTIMENTS[:-1]))}}}'::text[], sentiment), 4) - 5"""
 
 
 def _cell_of_log(status: str, sentiment: str | None) -> str:
@@ -160,7 +166,7 @@ _ARRAYS = ", ".join(f"{words}, {calls}" for words, calls in ARRAYS)
 _COLLECTED = f"""
     {_array(0, "word")} AS phrases, {_array(0, "calls")} AS phrase_calls,
     {_array(1, "word")} AS emotions, {_array(1, "calls")} AS emotion_calls,
-    {_array(2, "word::integer")} AS durations, {_array(2, "calls")} AS duration_calls"""
+    {_array(2, "word::bigint")} AS durations, {_array(2, "calls")} AS duration_calls"""
 ADD_MERGED = f"""
 INSERT INTO rollup_chunks ({_KEYS}, {_ARRAYS})
 SELECT {_KEYS}, {_COLLECTED} FROM merged WHERE calls <> 0 GROUP BY {_KEYS}"""  # noqa: S608  # constants
@@ -198,17 +204,16 @@ DROP_EMPTY = f"""
 WITH key AS (DELETE FROM call_rollups WHERE ctid = ANY($1::text[]::tid[]) RETURNING {_KEYS})
 DELETE FROM rollup_chunks AS chunk USING key WHERE {_OF_KEY}"""  # noqa: S608  # constants
 
-WORDS_OF_DELTAS = """
-SELECT owner_id, place.hour, place.agent_id, place.campaign_id, kind, word, sum(sign(place.calls))::bigint
-FROM call_deltas, unnest(hours, agents, campaigns, calls, phrases, emotions)
-        AS place (hour, agent_id, campaign_id, calls, phrases, emotions),
-    LATERAL (SELECT 0, json_array_elements_text(place.phrases)
-        UNION ALL SELECT 1, json_array_elements_text(place.emotions)) AS said (kind, word)
-WHERE {where} AND word <> '' GROUP BY 1, 2, 3, 4, 5, 6
-UNION ALL
-SELECT owner_id, timed.hour, NULL::uuid, NULL::uuid, 2, timed.duration::text, sum(timed.sign)::bigint
-FROM call_deltas, unnest(duration_hours, durations, duration_signs) AS timed (hour, duration, sign)
-WHERE {where} GROUP BY 1, 2, timed.duration"""
+WORDS_OF_DELTAS = f"""
+SELECT owner_id, fact.hour, fact.agent_id, fact.campaign_id, kind, word, sum(sign(fact.calls))::bigint
+FROM call_deltas, ROWS FROM (unnest(hours, agents, campaigns, cells, calls), json_array_elements(phrases),
+        json_array_elements(emotions), json_array_elements(durations))
+        AS fact (hour, agent_id, campaign_id, cell, calls, phrases, emotions, durations),
+    LATERAL (SELECT 0, json_array_elements_text(fact.phrases)
+        UNION ALL SELECT 1, json_array_elements_text(fact.emotions)
+        UNION ALL SELECT 2, (({TIMED.format(seconds="seconds::bigint", cell="fact.cell")}))::text
+            FROM json_array_elements_text(fact.durations) AS timed (seconds)) AS said (kind, word)
+WHERE {{where}} AND word <> '' GROUP BY 1, 2, 3, 4, 5, 6"""  # noqa: S608  # constants
 
 # Folding case is Python's affair: $2 are the words that are written otherwise than they are compared, $3 how they are.
 SAID_BY_LOGS = f"""
@@ -220,8 +225,9 @@ SELECT owner_id, hour, agent_id, campaign_id, kind, word, 1 AS calls FROM (
     WHERE owner_id = $1) AS each_once
 WHERE word <> ''
 UNION ALL
-SELECT owner_id, {HOUR_OF_ID}, NULL, NULL, 2, duration_seconds::text, 1 FROM call_logs
-WHERE owner_id = $1 AND duration_seconds IS NOT NULL"""  # noqa: S608  # constants
+SELECT owner_id, {HOUR_OF_ID}, agent_id, campaign_id, 2,
+    ({TIMED.format(seconds="duration_seconds::bigint", cell=CELL_OF_LOG)})::text, 1
+FROM call_logs WHERE owner_id = $1 AND duration_seconds IS NOT NULL"""  # noqa: S608  # constants
 WORDS_OF_LOGS = f"""
 SELECT owner_id, hour, agent_id, campaign_id, kind, word, sum(calls) AS calls
 FROM ({SAID_BY_LOGS}) AS said GROUP BY 1, 2, 3, 4, 5, 6"""  # noqa: S608  # constants

@@ -20,6 +20,7 @@ from plugins.calls.hookspecs import ExtraFilters, Parameters
 from voicera import lowest
 
 OWNER, AGENT, CAMPAIGN = range(3)
+LONGEST = (1 << 31) - 1  # seconds
 HOUR_OF_LOG = "floor(extract(epoch FROM uuid_extract_timestamp(log.id)) / 3600)::integer"
 
 
@@ -49,22 +50,52 @@ class Slice:
     extra: ExtraFilters = ()
 
 
+class Durations(NamedTuple):
+    """A range of durations in seconds, both ends inclusive: the places of its bounds in the text."""
+
+    least: str
+    most: str
+
+    def hold(self, seconds: str) -> str:
+        """A condition on seconds."""
+        return f"{seconds} BETWEEN {self.least} AND {self.most}"
+
+
 class Measure(NamedTuple):
-    """A column of a figure: the calls in these cells (all, for None), or another sum of a rollup row."""
+    """A column of a figure: the calls in these cells (all, for None), or another sum of a rollup row.
+
+    With `durations`, only the calls that lasted so long: they are found in other rows, all measures of a statement or
+    none have them.
+    """
 
     name: str
     cells: Sequence[int] | None = None
     column: str | None = None
+    durations: Durations | None = None
+
+    @property
+    def table(self) -> str:
+        """The table whose rows have it."""
+        return "rollup_chunks" if self.durations else "call_rollups"
 
     def of_rollup(self) -> str:
         """Its value in a rollup row."""
+        if self.durations:
+            among = "" if self.cells is None else f" AND {_among('(held.timed & 31)', self.cells)}"
+            return f"""(SELECT sum(held.calls) FROM unnest(row.durations, row.duration_calls) AS held (timed, calls)
+                WHERE {self.durations.hold("held.timed >> 5")}{among})"""
         return f"row.{self.column}" if self.column else total(self.cells, "row")
 
     def of_delta(self) -> str:
         """Its value in an entry of a delta."""
         if self.column:
             return f"fact.{self.column}"
-        return "fact.calls" if self.cells is None else f"CASE WHEN {_among(self.cells)} THEN fact.calls END"
+        calls = "fact.calls"
+        if self.durations:
+            calls = f"""sign(fact.calls)::bigint * (
+                SELECT count(*) FROM json_array_elements_text(fact.durations) AS held (seconds)
+                WHERE {self.durations.hold("held.seconds::bigint")})"""
+        return calls if self.cells is None else f"CASE WHEN {_among('fact.cell', self.cells)} THEN {calls} END"
 
     def summed(self) -> str:
         """The sum of what the sources say; of costs it may be more than a bigint holds."""
@@ -75,8 +106,10 @@ class Measure(NamedTuple):
         """Its sum over call logs."""
         if self.column:
             return LOG_SUMS[self.column]
-        where = "" if self.cells is None else f" FILTER (WHERE {' OR '.join(map(_log_in, self.cells)) or 'false'})"
-        return f"count(*){where}"
+        where = ["true"] if self.cells is None else [f"({' OR '.join(map(_log_in, self.cells)) or 'false'})"]
+        if self.durations:
+            where.append(self.durations.hold("log.duration_seconds"))
+        return f"count(*) FILTER (WHERE {' AND '.join(where)})"
 
 
 ENTRY = {
@@ -90,14 +123,17 @@ ENTRY = {
     "cost_micros": "costs",
     "phrases": "phrases",
     "emotions": "emotions",
+    "durations": "durations",
 }
+IN_JSON = ("phrases", "emotions", "durations")
 
 
 def facts(*texts: str) -> str:
     """The entries of deltas, as a table `fact`: with those columns alone that the texts name, since each costs."""
     named = [name for name in ENTRY if any(f"fact.{name}" in text for text in texts)]
-    arrays = ", ".join(f"delta.{ENTRY[name]}" for name in named)
-    return f"call_deltas AS delta, unnest({arrays}) AS fact ({', '.join(named)})"
+    arrays = ", ".join(f"delta.{ENTRY[name]}" for name in named if name not in IN_JSON)
+    functions = [f"unnest({arrays})", *(f"json_array_elements(delta.{name})" for name in named if name in IN_JSON)]
+    return f"call_deltas AS delta, ROWS FROM ({', '.join(functions)}) AS fact ({', '.join(named)})"
 
 
 LOG_SUMS = {
@@ -107,8 +143,8 @@ LOG_SUMS = {
 }
 
 
-def _among(cells: Sequence[int]) -> str:
-    return f"fact.cell = ANY('{{{','.join(map(str, cells))}}}'::smallint[])"
+def _among(cell: str, cells: Sequence[int]) -> str:
+    return f"{cell} = ANY('{{{','.join(map(str, cells))}}}'::smallint[])"
 
 
 def _log_in(cell: int) -> str:
@@ -198,7 +234,7 @@ def figures(parameters: Parameters, wanted: Slice, measures: Sequence[Measure], 
     rollups = f"""
         SELECT part, found.* FROM {_pieces(parameters, wanted.spans)} CROSS JOIN LATERAL (
             SELECT {source.row_subject}, {", ".join(f"sum({m.of_rollup()})" for m in measures)}
-            FROM call_rollups AS row WHERE {source.rollup} AND row.level = piece.level
+            FROM {measures[0].table} AS row WHERE {source.rollup} AND row.level = piece.level
                 AND row.bucket >= piece.low AND row.bucket < piece.high {grouped}) AS found"""
     sums = ", ".join(f"sum({m.of_delta()})" for m in measures)
     deltas = f"""
@@ -218,9 +254,20 @@ def figures(parameters: Parameters, wanted: Slice, measures: Sequence[Measure], 
     GROUP BY part, subject_id"""
 
 
-def count(parameters: Parameters, wanted: Slice, cells: Sequence[int] | None) -> str:
-    """An SQL expression for the number of calls in these cells (all, for None)."""
-    return f"coalesce((SELECT calls FROM ({figures(parameters, wanted, [Measure('calls', cells)])}) AS counted), 0)"
+def calls_in(
+    parameters: Parameters, cells: Sequence[int] | None, least: int | None = None, most: int | None = None
+) -> Measure:
+    """The number of calls in these cells (all, for None) that lasted so many seconds, where one of both is given."""
+    if least is None and most is None:
+        return Measure("calls", cells)
+    low, high = 0 if least is None else least, LONGEST if most is None else most
+    places = (f"{parameters.add(bound)}::bigint" for bound in (low, high))
+    return Measure("calls", cells, durations=Durations(*places))
+
+
+def count(parameters: Parameters, wanted: Slice, measure: Measure) -> str:
+    """An SQL expression for a measure of one span."""
+    return f"coalesce((SELECT {measure.name} FROM ({figures(parameters, wanted, [measure])}) AS counted), 0)"
 
 
 def words(parameters: Parameters, wanted: Slice, kind: int) -> str:
@@ -247,31 +294,3 @@ def words(parameters: Parameters, wanted: Slice, kind: int) -> str:
         SELECT NULL, count(*), log.{column} FROM {edges}, call_logs AS log
         WHERE {logs} AND log.id >= edge.low AND log.id < edge.high AND log.{column} <> '{{}}' GROUP BY 3""")
     return " UNION ALL ".join(parts)
-
-
-def durations(parameters: Parameters, wanted: Slice, least: int | None, most: int | None) -> str:
-    """An SQL expression for the number of an owner's calls with such durations, whoever made them."""
-    owner = f"{parameters.add(wanted.owner_id)}::uuid"
-    low = f"{parameters.add(0 if least is None else least)}::bigint"
-    high = f"{parameters.add((1 << 31) - 1 if most is None else most)}::bigint"
-    parts = [
-        f"""
-        SELECT found.* FROM {_pieces(parameters, wanted.spans)} CROSS JOIN LATERAL (
-            SELECT sum(held.calls) FROM rollup_chunks AS row,
-                unnest(row.durations, row.duration_calls) AS held (duration, calls)
-            WHERE row.owner_id = {owner} AND row.cube = {OWNER} AND row.subject_id = {NOBODY}
-                AND row.level = piece.level AND row.bucket >= piece.low AND row.bucket < piece.high
-                AND held.duration >= {low} AND held.duration <= {high}) AS found""",
-        f"""
-        SELECT sum(fact.sign) FROM call_deltas AS delta,
-            unnest(delta.duration_hours, delta.durations, delta.duration_signs) AS fact (hour, duration, sign),
-            {_wholes(parameters, wanted.spans)}
-        WHERE delta.owner_id = {owner} AND fact.duration >= {low} AND fact.duration <= {high}
-            AND fact.hour >= whole.low AND fact.hour < whole.high""",
-    ]
-    if edges := _edges(parameters, wanted.spans):
-        parts.append(f"""
-        SELECT count(*) FROM {edges}, call_logs AS log WHERE log.owner_id = {owner}
-            AND log.id >= edge.low AND log.id < edge.high
-            AND log.duration_seconds >= {low} AND log.duration_seconds <= {high}""")
-    return f"(SELECT coalesce(sum(calls), 0)::bigint FROM ({' UNION ALL '.join(parts)}) AS seen (calls))"

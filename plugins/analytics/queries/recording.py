@@ -11,7 +11,7 @@ from voicera import Connection
 
 COLUMNS = (
     *("hours", "agents", "campaigns", "cells", "calls", "timed_calls", "seconds", "costs"),
-    *("phrases", "emotions", "duration_hours", "durations", "duration_signs"),
+    *("phrases", "emotions", "durations"),
 )
 # No key that two batches could share, and no index but the primary one: nobody waits here.
 INSERT_DELTA = f"""
@@ -54,13 +54,13 @@ async def newest(connection: Connection) -> int:
     return found
 
 
-# The oldest deltas first, as many as make up so much work, and one in any case.
+# The oldest deltas first, as many as make up so much work, and one in any case. An entry is as much as five calls.
 WAITING = """
 SELECT id FROM (
-    SELECT id, sum(5 * cardinality(hours) + cardinality(durations)) OVER (ORDER BY id)
-        - 5 * cardinality(hours) AS before
-    FROM (SELECT * FROM call_deltas ORDER BY id LIMIT $1) AS oldest) AS running
-WHERE before < $2 OR id = (SELECT min(id) FROM call_deltas)"""
+    SELECT id, coalesce(sum(work) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
+    FROM (SELECT id, (SELECT sum(5 + abs(entry)) FROM unnest(calls) AS entry) AS work
+          FROM call_deltas ORDER BY id LIMIT $1) AS oldest) AS running
+WHERE before < $2"""
 
 
 async def waiting(connection: Connection, rows: int, work: int) -> list[int]:

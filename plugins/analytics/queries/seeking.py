@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from plugins.analytics.cells import total
 from plugins.analytics.periods import DAY, HOUR, SIZES, STRETCH, Span
 from plugins.analytics.queries.reading import Measure, Slice, Values, facts, source_of
 from voicera import Connection, lowest
+
+
+class Counted(NamedTuple):
+    """Whose calls are counted, and which of them; `values` are those that the measure has added."""
+
+    wanted: Slice
+    measure: Measure
+    values: Values
 
 
 class Found(NamedTuple):
@@ -40,7 +46,7 @@ edge AS MATERIALIZED (SELECT {edge} AS calls),
 blocks AS MATERIALIZED (
     SELECT level, bucket, sum(calls) AS calls FROM (
         SELECT piece.level, found.* FROM piece CROSS JOIN LATERAL (
-            SELECT row.bucket, {row} FROM call_rollups AS row WHERE {source.rollup}
+            SELECT row.bucket, {row} FROM {table} AS row WHERE {source.rollup}
                 AND row.level = piece.level AND row.bucket >= piece.low AND row.bucket < piece.high) AS found
         UNION ALL
         SELECT level, hour - hour % size, calls FROM pending JOIN piece ON hour >= low AND hour < high
@@ -63,7 +69,7 @@ STEP = """step_{level} AS (
         SELECT {level} AS level, bucket, calls, upto FROM (
             SELECT bucket, calls, above.upto - above.calls + sum(calls) OVER (ORDER BY bucket DESC) AS upto FROM (
                 SELECT bucket, sum(calls) AS calls FROM (
-                    SELECT row.bucket, {row} FROM call_rollups AS row WHERE {source.rollup} AND row.level = {level}
+                    SELECT row.bucket, {row} FROM {table} AS row WHERE {source.rollup} AND row.level = {level}
                         AND row.bucket >= above.bucket AND row.bucket < above.bucket + {size_above}
                     UNION ALL
                     SELECT hour - hour % {size}, calls FROM pending
@@ -87,7 +93,7 @@ SELECT bucket FROM step_0"""
 HOURS_STEP = """step_{level} AS MATERIALIZED (
     SELECT bucket FROM (
         SELECT found.* FROM step_{above} AS above CROSS JOIN LATERAL (
-            SELECT row.bucket, {row} AS calls FROM call_rollups AS row WHERE {source.rollup} AND row.level = {level}
+            SELECT row.bucket, {row} AS calls FROM {table} AS row WHERE {source.rollup} AND row.level = {level}
                 AND row.bucket >= above.bucket AND row.bucket < {end}) AS found
         UNION ALL
         SELECT hour - hour % {size}, calls FROM pending) AS seen
@@ -95,61 +101,49 @@ HOURS_STEP = """step_{level} AS MATERIALIZED (
     GROUP BY bucket HAVING sum(calls) <> 0 ORDER BY bucket DESC LIMIT {most} + 2)"""
 
 
-async def hours(
-    connection: Connection, wanted: Slice, cells: Sequence[int] | None, low: int, high: int, *, most: int
-) -> list[int]:
+async def hours(connection: Connection, counted: Counted, low: int, high: int, *, most: int) -> list[int]:
     """The newest hours, from `low` up to and without `high`, in which calls match: so many that `most` calls do."""
-    values = Values()
-    source, row = source_of(values, wanted), total(cells, "row")
-    fact = Measure("calls", cells).of_delta()
+    values = counted.values
     places = {"low": f"{values.add(low)}::integer", "high": f"{values.add(high)}::integer"}
+    given = {**_given(counted), **places}
     limit = f"{values.add(most)}::bigint"
     steps = [
         HOURS_STEP.format(
-            **places,
+            **given,
             level=level,
             above=level + 1,
             size=SIZES[level],
             end=places["high"] if level == STRETCH else f"above.bucket + {SIZES[level + 1]}",
-            source=source,
-            row=row,
             most=limit,
         )
         for level in (STRETCH, DAY, HOUR)
     ]
-    facts_of = facts("fact.hour", fact, source.fact)
-    head = {"fact": fact, "facts": facts_of, "source": source, "longest": SIZES[STRETCH]}
-    statement = HOURS.format(**places, **head, steps=",\n".join(steps))
+    statement = HOURS.format(**given, longest=SIZES[STRETCH], steps=",\n".join(steps))
     return [each["bucket"] for each in await connection.fetch(statement, *values.values)]
 
 
-async def seek(connection: Connection, wanted: Slice, cells: Sequence[int] | None, first: int, last: int) -> Sought:
+async def seek(connection: Connection, counted: Counted, first: int, last: int) -> Sought:
     """Find the calls with these places among the matching ones, newest first, in the slice's only span."""
-    values, [span] = Values(), wanted.spans
-    source, row = source_of(values, wanted), total(cells, "row")
+    values, [span], given = counted.values, counted.wanted.spans, _given(counted)
     pieces = span.pieces(STRETCH)
     columns = [[piece.level for piece in pieces], [SIZES[piece.level] for piece in pieces]]
     columns += [[piece.low for piece in pieces], [piece.high for piece in pieces]]
     levels, sizes, lows, highs = map(values.add, columns)
     steps = {
         f"step_{level}": STEP.format(
-            level=level, above=level + 1, size=SIZES[level], size_above=SIZES[level + 1], source=source, row=row
+            **given, level=level, above=level + 1, size=SIZES[level], size_above=SIZES[level + 1]
         )
         for level in (DAY, HOUR)
     }
-    fact = Measure("calls", cells).of_delta()
     statement = SEEK.format(
-        fact=fact,
-        facts=facts("fact.hour", fact, source.fact),
-        source=source,
+        **given,
         low=f"{values.add(span.low)}::integer",
         high=f"{values.add(span.high)}::integer",
         levels=levels,
         sizes=sizes,
         lows=lows,
         highs=highs,
-        edge=_newest_edge(values, span, source.log, cells),
-        row=row,
+        edge=_newest_edge(values, span, given["source"].log, counted.measure),
         places=values.add([first, last]),
         **steps,
     )
@@ -158,9 +152,31 @@ async def seek(connection: Connection, wanted: Slice, cells: Sequence[int] | Non
     return Sought(found[0], found[1], rows[0]["edge"], rows[0]["calls"], rows[0]["oldest"])
 
 
-def _newest_edge(values: Values, span: Span, log: str, cells: Sequence[int] | None) -> str:
+NEWEST = """
+SELECT greatest(
+    (SELECT max(row.bucket) + {size} FROM call_rollups AS row WHERE {source.rollup} AND row.level = {level}),
+    (SELECT max(fact.hour) + 1 FROM {facts} WHERE {source.fact}))"""
+
+
+async def newest(connection: Connection, wanted: Slice) -> int | None:
+    """An hour from which on there are no calls of the slice, whenever; None where there are none at all."""
+    values = Values()
+    source = source_of(values, wanted)
+    facts_of = facts("fact.hour", source.fact)
+    statement = NEWEST.format(source=source, facts=facts_of, level=STRETCH, size=SIZES[STRETCH])
+    hour: int | None = await connection.fetchval(statement, *values.values)
+    return hour
+
+
+def _given(counted: Counted) -> dict[str, Any]:
+    """What all statements name: whose calls, and what a rollup row and an entry of a delta have of them."""
+    source, fact = source_of(counted.values, counted.wanted), counted.measure.of_delta()
+    row = {"row": counted.measure.of_rollup(), "table": counted.measure.table}
+    return {"source": source, "fact": fact, "facts": facts("fact.hour", fact, source.fact), **row}
+
+
+def _newest_edge(values: Values, span: Span, log: str, measure: Measure) -> str:
     if span.end is None or not span.edges or span.edges[-1][0] < span.end * 3_600_000:
         return "0::bigint"
     low, high = (f"{values.add(lowest(bound))}::uuid" for bound in span.edges[-1])
-    counted = Measure("calls", cells).of_log()
-    return f"(SELECT {counted} FROM call_logs AS log WHERE {log} AND log.id >= {low} AND log.id < {high})"
+    return f"(SELECT {measure.of_log()} FROM call_logs AS log WHERE {log} AND log.id >= {low} AND log.id < {high})"

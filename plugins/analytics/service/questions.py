@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID
 
 from plugins.analytics.cells import numbers
 from plugins.analytics.periods import HOUR_MS, Span, span
 from plugins.analytics.queries import reading, seeking
-from plugins.analytics.queries.reading import Slice
+from plugins.analytics.queries.reading import Measure, Slice, Values
+from plugins.analytics.queries.seeking import Counted, Sought
 from plugins.calls.hookspecs import CallQuery, Parameters, Seek
 from voicera import Connection, ceiling_of, lowest
 
 # A page whose calls are so many hours apart, in the mean, is read hour by hour; but of no more hours than these.
 SPARSE = 4
 MOST_HOURS = 2_000
+RECENT = (35 * 24, 400 * 24)  # hours
 NOWHERE = Seek(None, lowest(0), 0)
 
 
 def count(query: CallQuery, parameters: Parameters) -> str | None:
     """An SQL expression for the number of calls that match; None where the rollups do not know."""
-    if query.phone_number is not None or query.external_id is not None or query.extra:
+    if not _known(query):
         return None
-    wanted = _slice(query)
-    if query.min_duration is None and query.max_duration is None:
-        return reading.count(parameters, wanted, _cells(query))
-    if query.agent_id or query.campaign_id or query.status or query.sentiment:
-        return None
-    return reading.durations(parameters, wanted, query.min_duration, query.max_duration)
+    return reading.count(parameters, _slice(query), _measure(query, parameters))
 
 
 async def seek(connection: Connection, query: CallQuery, skip: int, limit: int) -> Seek | None:
@@ -36,21 +34,19 @@ async def seek(connection: Connection, query: CallQuery, skip: int, limit: int) 
     Where few calls match, also in which hours. A call that is recorded after this has been asked, and before the page
     is read, may then be counted and not shown, as if the page had been read a moment earlier.
     """
-    others = (query.phone_number, query.external_id, query.min_duration, query.max_duration)
-    if query.extra or any(value is not None for value in others):
+    if not _known(query):
         return None
     wanted = _slice(query)
     [whole] = wanted.spans
     low, high = _bounds(query)
     if whole.empty:  # at most the two edges of an hour or two
         return Seek(_id(low), _id(high), skip)
-    cells = _cells(query)
-    sought = await seeking.seek(connection, wanted, cells, skip, skip + limit - 1)
+    sought = await _sought(connection, query, wanted, skip, limit)
     page = _page(sought, whole, (low, high), skip, limit)
     first, last = sought.first.hour, sought.oldest if sought.last.hour is None else sought.last.hour
     if first is None or last is None or first - last < SPARSE * limit or page.skip + limit > MOST_HOURS:
         return page
-    found = await seeking.hours(connection, wanted, cells, last, first + 1, most=page.skip + limit)
+    found = await seeking.hours(connection, _counted(query, wanted), last, first + 1, most=page.skip + limit)
     ranges = [(hour * HOUR_MS, (hour + 1) * HOUR_MS) for hour in found]
     if skip < sought.edge:
         ranges += [edge for edge in whole.edges if edge[0] == whole.high * HOUR_MS]
@@ -59,7 +55,29 @@ async def seek(connection: Connection, query: CallQuery, skip: int, limit: int) 
     return replace(page, ranges=tuple((lowest(start), lowest(end)) for start, end in ranges))
 
 
-def _page(sought: seeking.Sought, whole: Span, bounds: tuple[int | None, int | None], skip: int, limit: int) -> Seek:
+async def _sought(connection: Connection, query: CallQuery, wanted: Slice, skip: int, limit: int) -> Sought:
+    """Where the page lies. How long calls lasted is written in long rows, so of them the newest are read first."""
+    [whole] = wanted.spans
+    newest = await seeking.newest(connection, wanted) if _timed(query) else None
+    spans = [whole] if newest is None else [*_recent(whole, newest), whole]
+    for part in spans:
+        counted = _counted(query, replace(wanted, spans=(part,)))
+        sought = await seeking.seek(connection, counted, skip, skip + limit - 1)
+        if sought.last.hour is not None:
+            break
+    return sought
+
+
+def _recent(whole: Span, newest: int) -> Iterator[Span]:
+    """The newest parts of a range, ever longer; with its newest edge, and without its oldest."""
+    end = min(whole.high, newest)
+    edges = tuple(edge for edge in whole.edges if edge[0] == whole.high * HOUR_MS)
+    for hours in RECENT:
+        if end - hours > whole.low:
+            yield Span(end - hours, whole.end, edges)
+
+
+def _page(sought: Sought, whole: Span, bounds: tuple[int | None, int | None], skip: int, limit: int) -> Seek:
     low, high = bounds
     if skip == 0 or skip < sought.edge:
         below, before = high, 0
@@ -82,6 +100,25 @@ def _page(sought: seeking.Sought, whole: Span, bounds: tuple[int | None, int | N
 
 def _has_oldest_edge(whole: Span) -> bool:
     return whole.start is not None and any(end == whole.start * HOUR_MS for _, end in whole.edges)
+
+
+def _known(query: CallQuery) -> bool:
+    """True where the rollups know what is asked for."""
+    return query.phone_number is None and query.external_id is None and not query.extra
+
+
+def _timed(query: CallQuery) -> bool:
+    return query.min_duration is not None or query.max_duration is not None
+
+
+def _measure(query: CallQuery, parameters: Parameters) -> Measure:
+    """What is counted of each row: the calls with the query's status, sentiment and durations."""
+    return reading.calls_in(parameters, _cells(query), query.min_duration, query.max_duration)
+
+
+def _counted(query: CallQuery, wanted: Slice) -> Counted:
+    values = Values()
+    return Counted(wanted, _measure(query, values), values)
 
 
 def _slice(query: CallQuery) -> Slice:

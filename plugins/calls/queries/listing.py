@@ -85,10 +85,11 @@ def count_expression(values: Values, conditions: Conditions) -> str:
     return COUNT.format(where=values.where(conditions))
 
 
-async def count_calls(connection: Connection, values: Values, expression: str) -> int:
-    """What a counting expression gives, whose parameters stand in `values` already."""
-    found: int = await connection.fetchval(f"SELECT {expression}", *values.all)  # made of constants
-    return found
+async def count_both(connection: Connection, values: Values, first: str, second: str) -> tuple[int, int | None]:
+    """What two counting expressions give at the same moment, whose parameters stand in `values` already."""
+    row = await connection.fetchrow(f"SELECT {first}, {second}", *values.all)  # made of constants
+    assert row is not None
+    return row[0], row[1]
 
 
 async def list_page(
