@@ -22,6 +22,7 @@ OPERATORS = {
     "to_id": "id < {}",
 }
 EXTRA = "extra"
+GATHERED_BY = ("owner_id", "min_duration", "max_duration", "from_id", "to_id")
 Conditions = Sequence[tuple[str, Any]]
 
 
@@ -72,8 +73,8 @@ SELECT {total} AS total, (SELECT count(*) FROM page) AS size,
     (SELECT coalesce('[' || string_agg(row_to_json(item)::text, ',') || ']', '[]')
      FROM (SELECT * FROM page LIMIT {limit}) AS item) AS items"""
 WALKED = "call_logs AS log WHERE {where}"
-# OFFSET 0 keeps the order and limit of the page out of the choice of an index.
-GATHERED = "(SELECT * FROM call_logs AS log WHERE {where} OFFSET 0) AS found"
+# OFFSET 0 keeps the other filters, the order and the limit of the page out of the choice of an index.
+GATHERED = "(SELECT * FROM call_logs AS log WHERE {gathered} OFFSET 0) AS log WHERE {where}"
 # Each range by itself, so that what lies between them is not read.
 RANGED = """unnest({lows}::uuid[], {highs}::uuid[]) AS range (low, high) CROSS JOIN LATERAL (
     SELECT * FROM call_logs AS log WHERE {where} AND id >= range.low AND id < range.high OFFSET 0) AS found"""
@@ -85,11 +86,11 @@ def count_expression(values: Values, conditions: Conditions) -> str:
     return COUNT.format(where=values.where(conditions))
 
 
-async def count_both(connection: Connection, values: Values, first: str, second: str) -> tuple[int, int | None]:
-    """What two counting expressions give at the same moment, whose parameters stand in `values` already."""
-    row = await connection.fetchrow(f"SELECT {first}, {second}", *values.all)  # made of constants
+async def count_all(connection: Connection, values: Values, expressions: Sequence[str]) -> list[int]:
+    """What counting expressions give at the same moment, whose parameters stand in `values` already."""
+    row = await connection.fetchrow(f"SELECT {', '.join(expressions)}", *values.all)  # made of constants
     assert row is not None
-    return row[0], row[1]
+    return list(row)
 
 
 async def list_page(
@@ -105,11 +106,14 @@ async def list_page(
 ) -> Rows:
     """Read a page, newest first; `total` is an expression whose parameters stand in `values` already.
 
-    A page is found by walking along the ids, or with `gathered` by sorting all that match: better for few. With
+    A page is found by walking along the ids, or with `gathered` by sorting all that last so long: better for few. With
     `ranges`, all that match in these ranges of ids are sorted.
     """
     where = values.where(conditions)
-    source = (GATHERED if gathered else WALKED).format(where=where)
+    source = WALKED.format(where=where)
+    if gathered:
+        lasting = [condition for condition in conditions if condition[0] in GATHERED_BY]
+        source = GATHERED.format(gathered=values.where(lasting), where=where)
     if ranges:
         lows, highs = (values.add([each[end] for each in ranges]) for end in (0, 1))
         source = RANGED.format(lows=lows, highs=highs, where=where)

@@ -24,7 +24,7 @@ from voicera import Connection, Resources, lowest, milliseconds_of, time_of
 SOUGHT_FROM = 500  # rows to pass over: from here on asking where the page lies is cheaper
 SPANS = (timedelta(days=35), timedelta(days=400))
 FEW = 2_000  # calls that are sooner sorted than found along an order that is not theirs
-DENSE = 20  # one in so many matches: walking along the others to those costs less than asking where they lie
+WALKED = 8_000  # calls: walking along more of them takes longer than asking where those lie that match
 MOST_CALLS = 1 << 48  # more than an owner can have, and sums with it still fit
 NO_TOTAL = "NULL::bigint"
 OTHERS = ("campaign_id", "agent_id", "status", "sentiment")
@@ -32,10 +32,18 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 class Way(NamedTuple):
-    """How a page is found: all that match are gathered and sorted, or its place is sought, or neither."""
+    """How a page is found: all that last so long are gathered and sorted, or its place is sought, or neither."""
 
     gathered: bool = False
     sought: bool = False
+
+
+class Counts(NamedTuple):
+    """How many calls match, how many last so long whatever else is asked for, and how many match whatever they last."""
+
+    matching: int
+    lasted: int
+    others: int
 
 
 class Asked(NamedTuple):
@@ -97,25 +105,32 @@ async def _way(asked: Asked) -> Way:
     sought = wanted.skip >= SOUGHT_FROM or others > 1
     if query.phone_number is not None or (query.min_duration is None and query.max_duration is None):
         return Way(sought=sought)
-    matching, among = await _counts(asked, others=others)
-    if matching is None:
+    found = await _counts(asked, others=others)
+    if found is None:
         return Way(sought=sought)
-    if matching <= FEW and not others:
+    if found.lasted <= FEW:
         return Way(gathered=True)
-    return Way(sought=sought or (among is not None and matching * DENSE < among))
+    walked = found.others * (wanted.skip + wanted.limit) // max(found.matching, 1)
+    return Way(sought=others > 1 or min(walked, found.others) > WALKED)
 
 
-async def _counts(asked: Asked, *, others: int) -> tuple[int | None, int | None]:
-    """How many calls match, and how many would whatever their durations; None where counting is as slow as looking."""
+async def _counts(asked: Asked, *, others: int) -> Counts | None:
+    """These counts; None where nobody knows them and counting is as slow as looking."""
     query, values = asked.query, Values()
-    matching = await _known_total(asked.resources, query, values)
-    if matching is None:
-        if others:
-            return None, None
-        matching, among = listing.count_expression(values, conditions_of(query)), None
-    else:
-        among = await _known_total(asked.resources, replace(query, min_duration=None, max_duration=None), values)
-    return await listing.count_both(asked.connection, values, matching, among or NO_TOTAL)
+    alone = replace(query, campaign_id=None, agent_id=None, status=None, sentiment=None)
+    total = await _known_total(asked.resources, query, values)
+    if total is not None:
+        lasted = await _known_total(asked.resources, alone, values)
+        whatever = await _known_total(asked.resources, replace(query, min_duration=None, max_duration=None), values)
+        if lasted is None or whatever is None:
+            return None
+        return Counts(*await listing.count_all(asked.connection, values, [total, lasted, whatever]))
+    if others:
+        return None
+    [matching] = await listing.count_all(
+        asked.connection, values, [listing.count_expression(values, conditions_of(query))]
+    )
+    return Counts(matching, matching, matching)
 
 
 def _bounds(guess: Seek, after: UUID | None) -> list[tuple[str, UUID]]:

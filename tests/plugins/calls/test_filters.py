@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from plugins.calls.service import pages
 from voicera.testing import Client
 
 Log = dict[str, Any]
@@ -129,6 +130,49 @@ class TestFilters:
         filters = random_filters(chance, logs) if seed else {}
         expected = [log["external_id"] for log in logs if matches(log, filters)]
         assert await walk(client, filters, chance.choice([30, 100, 333])) == expected
+
+
+WAYS = {"gathered": (SIZE, 0), "sought": (-1, -1), "walked": (-1, SIZE * 1000)}
+
+
+class TestDurations:
+    """Durations have an index that knows no order of time: how many match decides how a page is found."""
+
+    @pytest.fixture(params=WAYS)
+    def way(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """Force one way, by the bounds that decide between them; what was chosen is noted."""
+        few, walked = WAYS[request.param]
+        monkeypatch.setattr(pages, "FEW", few)
+        monkeypatch.setattr(pages, "WALKED", walked)
+        chosen: list[pages.Way] = []
+        choose = pages._way
+
+        async def noted(asked: pages.Asked) -> pages.Way:
+            chosen.append(await choose(asked))
+            return chosen[-1]
+
+        monkeypatch.setattr(pages, "_way", noted)
+        yield request.param
+        ways = {"gathered" if way.gathered else "sought" if way.sought else "walked" for way in chosen}
+        assert request.param in ways
+
+    @pytest.mark.parametrize("seed", range(6))
+    async def test_every_way_finds_what_a_search_in_python_finds(
+        self, searcher: tuple[Client, list[Log]], way: str, seed: int
+    ) -> None:
+        client, logs = searcher
+        chance = random.Random(2000 + seed)
+        for _ in range(4):
+            filters = {"min_duration": str(chance.choice([0, 17, 18, 250, 298])), **random_filters(chance, logs)}
+            for name in ("phone_number", "external_id"):
+                filters.pop(name, None)
+            expected = [log["external_id"] for log in logs if matches(log, filters)]
+            skip, limit = chance.randrange(len(expected) + 2), chance.choice([1, 7, 50, 1000])
+            params = {**filters, "skip": str(skip), "limit": str(limit)}
+            page = (await client.get("/call-logs", params=params)).data
+            assert page["total"] == len(expected), filters
+            assert [item["external_id"] for item in page["items"]] == expected[skip : skip + limit], params
+            assert await walk(client, filters, chance.choice([30, 100, 333])) == expected, filters
 
 
 class TestExport:
