@@ -25,9 +25,9 @@ plugin = typer.Typer(help="Write a plugin of your own.", no_args_is_help=True, r
 OF_APP = "SELECT relname FROM pg_class WHERE obj_description(oid, 'pg_class') = $1"
 NEXT = """
 [bold]Next[/], in {package}:
-  [cyan]pip install -e '.\\[test]'[/]   [dim]or: uv pip install -e '.\\[test]'[/]
+  [cyan]pip install -e '.\\[test]'[/]     [dim]or: uv pip install -e '.\\[test]'[/]
   [cyan]pytest[/]                       [dim]its tests run on real servers[/]
-  [cyan]voicera serve[/]                [dim]it is found, migrated and served; voicera plugins shows it[/]"""
+  [cyan]voicera serve[/]                [dim]in your service's folder: it is found, migrated and served[/]"""
 
 
 @plugin.command()

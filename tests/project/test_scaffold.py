@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,18 @@ def test_no_placeholder_is_left(tmp_path: Path) -> None:
     files = write_plugin("short_calls", tmp_path)
     assert [file for file in files if "{{" in file.read_text() or "{{" in str(file)] == []
     assert tmp_path / "voicera-short-calls" / "voicera_short_calls" / "routes.py" in files
+
+
+def test_what_is_installed_is_called_as_its_folder_is(tmp_path: Path) -> None:
+    package = tmp_path / "voicera-short-calls"
+    write_plugin("short_calls", tmp_path)
+    assert tomllib.loads((package / "pyproject.toml").read_text())["project"]["name"] == package.name
+    assert f"pip install {package.name} " in (package / "README.md").read_text()
+
+
+def test_a_service_that_is_started_in_the_package_leaves_no_secret_to_commit(tmp_path: Path) -> None:
+    write_plugin("short_calls", tmp_path)
+    assert ".voicera/" in (tmp_path / "voicera-short-calls" / ".gitignore").read_text().splitlines()
 
 
 def test_as_it_is_written_it_is_typed_tidy_and_tested(servers: Settings, tmp_path: Path, environment: Any) -> None:

@@ -179,6 +179,15 @@ class TestListen:
         entry = (await user.get(f"/do-not-call/{ONE}")).data
         assert (entry["reason"], entry["source"]) == ("asked in a call", "call")
 
+    async def test_what_was_written_by_hand_keeps_its_reason(self, user: Client, make_calls: MakeCalls) -> None:
+        """What was to end one day ends no more: the caller has asked for it."""
+        await put(user, ONE, reason="court order")
+        await put(user, TWO, reason="on holiday", expires_at="2999-01-01T00:00:00Z")
+        await make_calls(user, [{"phone_number": number, "summary": "Stop calling."} for number in (ONE, TWO)])
+        entries = [(await user.get(f"/do-not-call/{number}")).data for number in (ONE, TWO)]
+        kept = [(entry["reason"], entry["source"], entry["expires_at"]) for entry in entries]
+        assert kept == [("court order", "api", None), ("asked in a call", "call", None)]
+
     async def test_a_transcript_that_comes_later_is_heard_too(self, user: Client, make_calls: MakeCalls) -> None:
         [call] = await make_calls(user, phone_number=TWO)
         await user.patch(f"/call-logs/{call['id']}", {"transcript": "Never call this number again."})

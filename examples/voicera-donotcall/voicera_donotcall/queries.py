@@ -15,7 +15,7 @@ ENTRY = "phone_number, reason, source, created_at, expires_at"
 ADD = """
 WITH written AS (
     INSERT INTO donotcall_numbers (owner_id, phone_number, reason, source, created_at, expires_at)
-    SELECT $1, phone_number, $3, $4, $5, $6 FROM unnest($2::text[]) AS phone_number
+    SELECT $1, phone_number, $3, 'api', $4, $5 FROM unnest($2::text[]) AS phone_number
     ON CONFLICT (owner_id, phone_number) DO UPDATE
         SET reason = excluded.reason, source = excluded.source, expires_at = excluded.expires_at
     RETURNING old.phone_number IS NULL AS added)
@@ -28,13 +28,28 @@ async def add(
     owner_id: UUID,
     phone_numbers: Sequence[str],
     reason: str,
-    source: str,
     now: datetime,
     expires_at: datetime | None,
 ) -> int:
     """Add numbers, or change those that are there; how many were added."""
-    added: int = await connection.fetchval(ADD, owner_id, phone_numbers, reason, source, now, expires_at)
+    added: int = await connection.fetchval(ADD, owner_id, phone_numbers, reason, now, expires_at)
     return added
+
+
+HEAR = """
+INSERT INTO donotcall_numbers (owner_id, phone_number, reason, source, created_at)
+SELECT $1, phone_number, $3, 'call', $4 FROM unnest($2::text[]) AS phone_number
+ON CONFLICT (owner_id, phone_number) DO UPDATE
+    SET reason = excluded.reason, source = excluded.source, expires_at = NULL
+    WHERE donotcall_numbers.expires_at IS NOT NULL
+"""
+
+
+async def hear(
+    connection: Connection, owner_id: UUID, phone_numbers: Sequence[str], reason: str, now: datetime
+) -> None:
+    """Add numbers for good. What stands there without an expiry stays, with the reason that somebody wrote."""
+    await connection.execute(HEAR, owner_id, phone_numbers, reason, now)
 
 
 GET = f"""

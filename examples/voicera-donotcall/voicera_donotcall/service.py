@@ -24,7 +24,7 @@ async def add(resources: Resources, owner_id: UUID, new: NewNumbers) -> Report:
     numbers = sorted(set(new.phone_numbers))  # in one order: two requests at once never wait for each other in a ring
     now, reason = resources.now(), new.reason.strip()
     async with resources.db.tx() as connection:
-        added = await queries.add(connection, owner_id, numbers, reason, "api", now, new.expires_at)
+        added = await queries.add(connection, owner_id, numbers, reason, now, new.expires_at)
     return Report(added=added, changed=len(numbers) - added)
 
 
@@ -68,7 +68,7 @@ async def listen(resources: Resources, connection: Connection, owner_id: UUID, c
         return
     numbers = sorted({call.log.phone_number for call in calls if asks(call)})
     if numbers:
-        await queries.add(connection, owner_id, numbers, "asked in a call", "call", resources.now(), None)
+        await queries.hear(connection, owner_id, numbers, "asked in a call", resources.now())
 
 
 def asks(call: RecordedCall) -> bool:

@@ -107,6 +107,43 @@ def test_in_an_inbound_call_the_customer_is_who_called(provider: str) -> None:
     assert (log["direction"], log["phone_number"]) == ("inbound", NUMBER)
 
 
+@pytest.mark.parametrize(
+    ("sent", "number", "address"),
+    [
+        ("+1 (415) 555-0123", NUMBER, None),
+        ("+1.415.555.0123", NUMBER, None),
+        (f"tel:{NUMBER};phone-context=example.com", NUMBER, None),
+        (f"SIP:{NUMBER}@example.com", NUMBER, None),
+        ("14155550123", None, "14155550123"),
+        ("(415) 555-0123", None, "(415) 555-0123"),
+        ("sip:dana@example.com", None, "sip:dana@example.com"),
+        ("+", None, "+"),
+        ("anonymous", None, "anonymous"),
+        ("", None, None),
+    ],
+)
+def test_a_phone_number_is_read_however_it_is_written(sent: str, number: str | None, address: str | None) -> None:
+    """What is none is kept beside the call, for calls that are recorded under another number."""
+    of_vapi, of_retell = payload("vapi/completed"), payload("retell/completed")
+    of_vapi["message"]["customer"] = of_vapi["message"]["call"]["customer"] = {"number": sent}
+    of_retell["call"]["to_number"] = sent
+    for (log,) in (vapi.call_logs(of_vapi), retell.call_logs(of_retell)):
+        assert (log["phone_number"], log["metadata"].get("address")) == (number, address)
+
+
+def test_a_sip_customer_of_vapi_is_known_by_the_number_in_the_address() -> None:
+    message = payload("vapi/completed")
+    for place in (message["message"], message["message"]["call"]):
+        place["customer"] = {"sipUri": f"sip:{NUMBER}@example.com"}
+    assert vapi.call_logs(message)[0]["phone_number"] == NUMBER
+
+
+def test_a_report_whose_clock_ran_backwards_has_the_duration_that_it_names() -> None:
+    message = payload("vapi/completed")
+    message["message"]["endedAt"] = "2025-06-01T09:00:00.000Z"
+    assert vapi.call_logs(message)[0]["duration_seconds"] == 93
+
+
 @pytest.mark.parametrize("provider", MAPPERS)
 def test_a_web_call_has_no_phone_number(provider: str) -> None:
     log = mapped(f"{provider}/web_call")

@@ -15,6 +15,8 @@ MOST_URL = 1000
 LONGEST_CALL = 31_536_000  # a year, in seconds
 LARGEST_COST = 1_000_000
 E164 = re.compile(r"\+[0-9]{7,15}")
+SCHEME = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
+BETWEEN_DIGITS = re.compile(r"[ ().\u00a0-]+")
 CALL_ID = re.compile(r"[!-~]{1,150}")
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 SENTIMENTS = {"positive", "neutral", "negative"}
@@ -77,9 +79,19 @@ def between(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def phone_number(value: Any) -> str | None:
-    """A phone number in the form of E.164."""
-    found = text(value)
-    return found if found and E164.fullmatch(found) else None
+    """A phone number in the form of E.164, also where it is written with spaces or stands in a SIP or tel address.
+
+    One without its country code (no `+`) is None: nobody can tell which country's it is.
+    """
+    user = re.split("[@;]", SCHEME.sub("", text(value) or "", count=1))[0]
+    found = BETWEEN_DIGITS.sub("", user)
+    return found if E164.fullmatch(found) else None
+
+
+def party(*addresses: Any) -> tuple[str | None, str | None]:
+    """The phone number that one of the addresses is; where none is one, None and the first of them as it was sent."""
+    found = first(*map(phone_number, addresses))
+    return found, None if found else first(*map(text, addresses))
 
 
 def external_id(provider: str, value: Any) -> str | None:

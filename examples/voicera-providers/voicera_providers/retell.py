@@ -54,10 +54,11 @@ def call_logs(payload: Any) -> list[dict[str, Any]]:
     start, end = reading.moment(at(call, "start_timestamp")), reading.moment(at(call, "end_timestamp"))
     lasted, cents = reading.number(at(call, "duration_ms")), reading.number(at(call, "call_cost", "combined_cost"))
     reason = reading.text(at(call, "disconnection_reason"))
+    number, address = reading.party(at(call, "from_number" if direction == "inbound" else "to_number"))
     return [
         {
             "external_id": external_id,
-            "phone_number": reading.phone_number(at(call, "from_number" if direction == "inbound" else "to_number")),
+            "phone_number": number,
             "direction": direction if direction in ("inbound", "outbound") else None,
             "status": status_of(reason, at(call, "call_status")),
             "duration_seconds": reading.seconds(reading.between(start, end) if lasted is None else lasted / 1000),
@@ -73,6 +74,7 @@ def call_logs(payload: Any) -> list[dict[str, Any]]:
             "metadata": reading.metadata(
                 provider="retell",
                 call_type=at(call, "call_type"),
+                address=address,
                 ended_reason=reason,
                 agent_id=at(call, "agent_id"),
                 agent_version=at(call, "agent_version"),

@@ -53,15 +53,17 @@ def call_logs(payload: Any) -> list[dict[str, Any]]:
     start = reading.moment(first(at(message, "startedAt"), at(call, "startedAt")))
     end = reading.moment(first(at(message, "endedAt"), at(call, "endedAt")))
     reason = reading.text(first(at(message, "endedReason"), at(call, "endedReason")))
+    customers = at(message, "customer"), at(call, "customer")
+    number, address = reading.party(*(at(each, name) for name in ("number", "sipUri") for each in customers))
     return [
         {
             "external_id": external_id,
-            "phone_number": reading.phone_number(
-                first(at(message, "customer", "number"), at(call, "customer", "number"))
-            ),
+            "phone_number": number,
             "direction": DIRECTIONS.get(reading.text(at(call, "type")) or ""),
             "status": status_of(reason),
-            "duration_seconds": reading.seconds(first(reading.between(start, end), at(message, "durationSeconds"))),
+            "duration_seconds": first(
+                reading.seconds(reading.between(start, end)), reading.seconds(at(message, "durationSeconds"))
+            ),
             "sentiment": reading.sentiment(results.get("sentiment")),
             "key_phrases": reading.phrases(first(results.get("key_phrases"), results.get("keyPhrases"))),
             "transcript": first(
@@ -78,6 +80,7 @@ def call_logs(payload: Any) -> list[dict[str, Any]]:
             "metadata": reading.metadata(
                 provider="vapi",
                 call_type=at(call, "type"),
+                address=address,
                 ended_reason=reason,
                 assistant_id=first(at(call, "assistantId"), at(message, "assistant", "id")),
                 phone_number_id=first(at(call, "phoneNumberId"), at(message, "phoneNumber", "id")),

@@ -3,8 +3,12 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
+import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +20,8 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 BODY = b'{"type": "call.recorded", "data": "\xc3\xa9"}'
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert found
-    return found[1]
+def block(language: str, number: int = 0) -> str:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)[number]
 
 
 def cases() -> list[tuple[bool, str, dict[str, str]]]:
@@ -50,6 +52,35 @@ def test_the_python_code_verifies() -> None:
     assert [names["verified"](secret, headers, BODY) for _, secret, headers in cases()] == [
         right for right, _, _ in cases()
     ]
+
+
+def test_the_receiver_says_what_is_signed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    (_, secret, headers), *_ = cases()
+    code = (block("python") + block("python", 1)).replace("whsec_…", secret).replace("9000", str(port))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as receiver:  # noqa: S603
+        assert receiver.stdout
+        try:
+            assert [post(port, headers), post(port, {**headers, "webhook-id": "e2"})] == [204, 401]
+            assert receiver.stdout.readline() == f"True {BODY.decode()}\n"
+        finally:
+            receiver.kill()
+
+
+def post(port: int, headers: dict[str, str]) -> int:
+    """The status of the answer; the receiver may take a moment to start."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/", BODY, headers)
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
