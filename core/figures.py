@@ -18,8 +18,8 @@ Key = tuple[str, str]  # plugin, hook
 class Figure:
     """One hook of one plugin. `seconds` is time by the clock, waiting for others included.
 
-    `failures` are exceptions but for an ApiError that refuses a request; `timeouts`, `skipped` and `blocked` (calls
-    that held the event loop) are of after-events. `last_error` is a type and one line.
+    `failures` are exceptions but for an ApiError that refuses a request; `timeouts` are calls that a time limit cut
+    off; `skipped` and `blocked` (calls that held the event loop) are of after-events. `last_error` is a type and one line.
     """
 
     calls: int = 0

@@ -7,6 +7,7 @@ error or a hang is logged by plugin, and the request never notices). Every call 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,8 +19,9 @@ from core.answers import no_sequence
 from core.background import Background
 from core.database import after_commit
 from core.figures import Figures
-from core.listeners import Hearer, Listener, Rules, culprit
+from core.listeners import Hearer, Listener, Rules, culprit, timed_out_in
 
+log = logging.getLogger("voicera.hooks")
 Item = TypeVar("Item")
 
 
@@ -97,6 +99,18 @@ class Hooks:
         """
         for listener in self._listeners(name):
             after_commit(partial(self._hearer(listener).hear, background, arguments))
+
+    def timed_out(self, error: BaseException) -> tuple[str, str] | None:
+        """Count and log a time limit that struck within a hook, once; return its plugin and its name."""
+        found = timed_out_in(error)
+        if found is not None and not hasattr(error, "voicera_counted"):
+            error.voicera_counted = True  # type: ignore[attr-defined]  # those who waited together share it
+            plugin, hook = found
+            figure = self.figures.of(plugin, hook)
+            figure.timeouts += 1
+            figure.last_error = "TimeoutError: the time of the request was over"
+            log.error("hook timed out", extra={"plugin": plugin, "hook": hook})
+        return found
 
     def listened(self, name: str) -> bool:
         """True if any plugin implements the hook: lets a hot path skip building an event."""

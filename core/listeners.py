@@ -81,6 +81,13 @@ class Listener:
         except Exception as error:
             self._blame(error)
             raise
+        except SystemExit as ended:  # it would end the worker
+            failure = RuntimeError(f"sys.exit({ended.code!r})")
+            self._blame(failure)
+            raise failure from None
+        except asyncio.CancelledError as error:  # by a time limit, perhaps: see `timed_out_in`
+            self._mark(error)
+            raise
         finally:
             self.figure.took(time.perf_counter() - began)
 
@@ -88,6 +95,9 @@ class Listener:
         if isinstance(error, ApiError):  # an answer
             return
         self.figure.failed(error)
+        self._mark(error)
+
+    def _mark(self, error: BaseException) -> None:
         if culprit(error) is None:  # of two hooks, one within the other, it was the inner one
             error.add_note(f"in the hook {self.hook} of the plugin {self.plugin}")
             error.voicera_hook = (self.plugin, self.hook)  # type: ignore[attr-defined]  # see `culprit`
@@ -96,6 +106,18 @@ class Listener:
 def culprit(error: BaseException) -> tuple[str, str] | None:
     """The plugin and the hook that an exception came out of, None if it was no hook's."""
     return getattr(error, "voicera_hook", None)
+
+
+def timed_out_in(error: BaseException) -> tuple[str, str] | None:
+    """The plugin and the hook that were under way when a time limit struck, None if it was no hook's.
+
+    A limit cancels what is under way, and raises TimeoutError from that; or something else is raised on the way, such
+    as by a connection that PostgreSQL has closed meanwhile.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, asyncio.CancelledError):
+        cause = cause.__cause__ or cause.__context__
+    return None if cause is None else culprit(cause)
 
 
 class Hearer:

@@ -14,6 +14,7 @@ import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ log = logging.getLogger("voicera.migrations")
 LOCK = 0x566F696365455241  # "VoiceERA"
 LOCK_SQL = "SELECT pg_advisory_lock($1)"
 LOCK_SECONDS = 300
+LONG_SECONDS = 5.0
 KERNEL_APP = "core.piccolo_app"
 RAN = "SELECT app_name, name FROM migration"
 UNLIMITED = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
@@ -163,7 +165,8 @@ async def _run_app(connection: Any, engine: Engine, path: str, plugin: str, seen
     ran = []
     for step in steps(config):
         if step.identifier not in done:
-            await _within(connection, engine, lambda step=step: _run_step(step))
+            with _watched(step, plugin):
+                await _within(connection, engine, lambda step=step: _run_step(step))
             ran.append(f"{step.app}/{step.identifier}")
     return ran
 
@@ -187,6 +190,18 @@ def _load(app: str, path: Path) -> Step:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return Step(app, getattr(module, "ID", ""), module)
+
+
+@contextlib.contextmanager
+def _watched(step: Step, plugin: str) -> Iterator[None]:
+    """Say which migration it is that takes long."""
+    extra = {"plugin": plugin, "migration": f"{step.app}/{step.identifier}"}
+    say = partial(log.warning, "a migration takes long", extra=extra)
+    timer = asyncio.get_running_loop().call_later(LONG_SECONDS, say)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 async def _run_step(step: Step) -> None:

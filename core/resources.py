@@ -27,6 +27,8 @@ from core.ratelimit import RateLimiter
 from core.settings import ConfigurationError, Settings
 from core.storage import Storage, open_s3
 
+LIFESPAN_SECONDS = 10.0  # that a plugin has to begin; the supervisor waits three times as long for a worker
+
 
 def utc_now() -> datetime:
     """The time, aware, in UTC."""
@@ -78,12 +80,20 @@ async def open_resources(
                 for _, context in hooks.collect_from(plugin, "lifespan", resources=resources):
                     if wrong := nonsense("lifespan", context):
                         raise TypeError(wrong)  # noqa: TRY301  # as if the plugin itself had raised it
-                    await stack.enter_async_context(context)
-            except Exception as error:
+                    async with asyncio.timeout(LIFESPAN_SECONDS):
+                        await stack.enter_async_context(context)
+            except TimeoutError as error:
+                hooks.leave_out(plugin, _late(error))
+            except (Exception, SystemExit) as error:
                 hooks.leave_out(plugin, error)
         # Before the plugins' contexts are left: what was started may use what they hold open.
         stack.push_async_callback(background.drain, settings.shutdown_grace / 2)
         yield resources
+
+
+def _late(error: TimeoutError) -> TimeoutError:
+    """The error of a `lifespan`: where it was ours that struck, it says nothing by itself."""
+    return error if str(error) else TimeoutError(f"its lifespan took longer than {LIFESPAN_SECONDS:g} s to begin")
 
 
 @asynccontextmanager

@@ -69,7 +69,7 @@ def serve_route(route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse]
                 work = partial(handler, request, **convert(path))
                 answer = await (work() if key is None else idempotency.answer_once(request, key, work))
             response = answer if isinstance(answer, HTTPResponse) else render(request, answer)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plugin that exits does not end the worker
             response = render_error(request, error)
         return finish(request, response)
 
@@ -153,7 +153,9 @@ def render_error(request: Request, error: BaseException) -> HTTPResponse:
         extra = {**named, "request_id": request.request_id, "_sent": sent}  # looked at in the writer's thread
         log.error("request failed", exc_info=error, extra=extra)
     elif known.status == 503:
-        log.warning("request unavailable", extra={"error": type(error).__name__, "request_id": request.request_id})
+        named = dict(zip(("plugin", "hook"), request.resources.hooks.timed_out(error) or (), strict=False))
+        extra = {"error": type(error).__name__, "request_id": request.request_id, **named}
+        log.warning("request unavailable", extra=extra)
     request.code = known.code
     headers = common_headers(request) | known.headers
     if PROBLEM_TYPE in request.headers.getone("accept", ""):

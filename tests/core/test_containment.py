@@ -353,6 +353,22 @@ class TestMigrations:
         info = {info.name: info for info in plugins.infos()}["unlucky"]
         assert (info.status, info.error) == ("failed", "its migration unlucky_1 has not run: see `voicera migrate`")
 
+    async def test_one_that_takes_long_is_named_meanwhile(
+        self,
+        servers: Settings,
+        app_of: Callable[..., str],
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("core.migrations.LONG_SECONDS", 0.2)
+        path = app_of("slow", statement="import asyncio; await asyncio.sleep(1)")
+        module = plugin("slow", register_piccolo_apps=lambda: [path])
+        found, plugins = discover(environ=settings_for_tests(await fresh_database(servers)), extra=[module])
+        assert "slow/slow_1" in await migrate(found, plugins)
+        records = [record for record in caplog.records if record.message == "a migration takes long"]
+        assert "slow/slow_1" in [record.__dict__["migration"] for record in records]
+        assert "slow" in named(caplog, "a migration takes long")
+
     async def test_an_app_that_cannot_be_imported_is_left_out_by_migrator_and_worker(self, servers: Settings) -> None:
         settings = await fresh_database(servers)
         module = plugin("lost", register_piccolo_apps=lambda: ["nothing_like_it.piccolo_app"])
@@ -390,6 +406,27 @@ class TestWhileAWorkerStarts:
             assert (answered.status, answered.code) == (503, "SERVER_002")
             assert answered.error["details"] == "the plugin lifeless is out of order"
         assert named(caplog, "plugin left out") == ["lifeless", "shapeless"]
+
+    async def test_one_whose_lifespan_hangs_or_exits_is_left_out_too(
+        self, stack: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("core.resources.LIFESPAN_SECONDS", 0.2)
+
+        @asynccontextmanager
+        async def hanging(resources: Any) -> Any:
+            await asyncio.Event().wait()
+            yield
+
+        @asynccontextmanager
+        async def leaving(resources: Any) -> Any:
+            sys.exit(3)
+            yield
+
+        modules = [plugin("sleepy", lifespan=hanging), plugin("leaver", lifespan=leaving)]
+        async with running_app(settings_for_tests(stack), plugins=modules, migrated=True) as app:
+            errors = [(await shown(app, name))["error"] for name in ("sleepy", "leaver")]
+        assert errors == ["TimeoutError: its lifespan took longer than 0.2 s to begin", "SystemExit: 3"]
+        assert named(caplog, "plugin left out") == ["sleepy", "leaver"]
 
     async def test_one_whose_readiness_checks_fail_is_not_ready_under_its_own_name(
         self, stack: Settings, caplog: pytest.LogCaptureFixture
@@ -455,6 +492,65 @@ class TestWhileServing:
         assert entry["status"] == "active"
         one = figure(entry, "calls_recording")
         assert (one["calls"], one["failures"], one["last_error"]) == (1, 1, "RuntimeError"), "what it says is private"
+
+    @pytest.mark.parametrize("hook", ["calls_recording", "calls_changing"])
+    async def test_one_that_hangs_within_a_transaction_is_cut_off_named_and_counted(
+        self, stack: Settings, caplog: pytest.LogCaptureFixture, hook: str
+    ) -> None:
+        """Single calls are recorded by a task of their own, which must end as well: others wait in its queue."""
+        hanging = {"calls_recording": False, "calls_changing": False}
+
+        async def calls_recording(connection: Any, batch: Any) -> None:
+            if hanging["calls_recording"]:
+                await asyncio.Event().wait()
+
+        async def calls_changing(connection: Any, batch: Any) -> None:
+            if hanging["calls_changing"]:
+                await asyncio.Event().wait()
+
+        stuck = plugin("stuck", calls_recording=calls_recording, calls_changing=calls_changing)
+        environ = settings_for_tests(stack, {"VOICERA_REQUEST_DEADLINE": "1"})
+        async with running_app(environ, plugins=[stuck], migrated=True) as app:
+            user = await app.client.new_user()
+            made = await user.post("/call-logs", CALL)
+            path = f"/call-logs/{made.data['id']}"
+
+            async def write() -> Any:
+                if hook == "calls_changing":
+                    return await user.patch(path, {"status": "completed", "duration_seconds": 7})
+                return await user.post("/call-logs", CALL)
+
+            hanging[hook] = True
+            answer = await write()
+            assert (answer.status, answer.code) == (503, "SERVER_002")
+            await eventually(lambda: named(caplog, "hook timed out") and not app.resources.background._work)
+            assert (await user.get("/call-logs")).data["total"] == 1
+            assert (await user.get(path)).data["duration_seconds"] is None
+            hanging[hook] = False
+            assert (await write()).status in (200, 201)
+            one = figure(await shown(app, "stuck"), hook)
+        assert (one["timeouts"], one["failures"], one["last_error"]) == (1, 0, "TimeoutError")
+        assert named(caplog, "hook timed out") == ["stuck"]
+
+    async def test_one_that_exits_in_a_route_or_a_hook_ends_no_worker(
+        self, stack: Settings, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def leave(request: Request) -> Any:
+            sys.exit(1)
+
+        async def calls_recording(connection: Any, batch: Any) -> None:
+            sys.exit(2)
+
+        blueprint = Blueprint()
+        blueprint.get("/leaving")(public(leave))
+        leaver = plugin("leaver", register_blueprints=lambda: [blueprint], calls_recording=calls_recording)
+        async with running_app(settings_for_tests(stack), plugins=[leaver], migrated=True) as app:
+            user = await app.client.new_user()
+            answers = [await user.get("/leaving"), await user.post("/call-logs/batch", [CALL])]
+            assert [(answer.status, answer.code) for answer in answers] == [(500, "SERVER_001")] * 2
+            assert (await user.get("/call-logs")).data["total"] == 0
+            assert figure(await shown(app, "leaver"), "calls_recording")["failures"] == 1
+        assert named(caplog, "request failed") == ["leaver"] * 2
 
     async def test_an_api_error_within_a_transaction_refuses_the_batch_with_its_own_code(self, stack: Settings) -> None:
         async def calls_recording(connection: Any, batch: Any) -> None:

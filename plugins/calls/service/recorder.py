@@ -65,8 +65,10 @@ class Recorder:
         if not waiters:
             return
         try:
-            outcomes = await self._record_together(self._resources, owner_id, [waiter.log for waiter in waiters])
+            async with asyncio.timeout(self._resources.settings.request_deadline or None):
+                outcomes = await self._record_together(self._resources, owner_id, [waiter.log for waiter in waiters])
         except (*LOST, asyncio.CancelledError) as error:
+            self._resources.hooks.timed_out(error)  # its clients may have been answered already
             _fail(waiters, error)
             if isinstance(error, asyncio.CancelledError):
                 raise
