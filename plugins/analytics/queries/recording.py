@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from plugins.analytics.queries import folding
@@ -45,13 +45,21 @@ async def anything(connection: Connection) -> bool:
     return found
 
 
-NEWEST = "SELECT coalesce(max(id), 0) FROM call_deltas"
+class Left(NamedTuple):
+    """How many deltas wait to be folded, and the last one's id; 0 where none does."""
+
+    rows: int
+    newest: int
 
 
-async def newest(connection: Connection) -> int:
-    """The last id of the deltas that wait; 0 where none does."""
-    found: int = await connection.fetchval(NEWEST)
-    return found
+LEFT = "SELECT count(*), coalesce(max(id), 0) FROM call_deltas"
+
+
+async def left(connection: Connection) -> Left:
+    """What waits."""
+    row = await connection.fetchrow(LEFT)
+    assert row is not None
+    return Left(*row)
 
 
 # The oldest deltas first, as many as make up so much work, and one in any case. An entry is as much as five calls.

@@ -13,7 +13,9 @@ from plugins.calls.hookspecs import CallsChanged, CallsRecorded
 from voicera import Connection, Resources
 
 PAUSE_SECONDS = 1.0
-SHARE = 6  # while calls come in, folding works one part of its time in so many: ingestion goes first
+# While calls come in, folding works so large a part of the time: ingestion goes first. But the more deltas wait, the
+# longer figures take to read, so the part grows with them: with so many it works all the time.
+LEAST_SHARE, URGENT = 1 / 12, 1_000
 ROWS, WORK = 500, 500_000  # that are folded in one transaction
 
 
@@ -54,14 +56,21 @@ async def fold_all(resources: Resources) -> None:
 
 
 async def fold_in_turn(resources: Resources) -> None:
-    """Fold until nothing waits: while more comes in, a sixth of the time at most; else without a pause."""
+    """Fold until nothing waits: while more comes in, a part of the time that grows with what waits; else all of it."""
     newest = 0
     while True:
         began = monotonic()
         if not await fold_some(resources):
             return
+        took = monotonic() - began
         async with resources.db.connection() as connection:
-            came = await recording.newest(connection)
-        if came > newest > 0:
-            await asyncio.sleep((monotonic() - began) * (SHARE - 1))
-        newest = max(newest, came)
+            left = await recording.left(connection)
+        if left.newest > newest > 0:
+            await asyncio.sleep(pause_after(took, left.rows))
+        newest = max(newest, left.newest)
+
+
+def pause_after(seconds: float, waiting: int) -> float:
+    """How many seconds to leave to ingestion after folding for `seconds`, where so many deltas wait."""
+    share = min(1.0, max(LEAST_SHARE, waiting / URGENT))
+    return seconds * (1 / share - 1)

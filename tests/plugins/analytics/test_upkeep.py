@@ -46,6 +46,33 @@ async def test_nothing_is_left_of_calls_that_are_all_deleted(ledger: Any) -> Non
         assert await ledger.resources.db.pool.fetchval(left, ledger.owner_id) == 0
 
 
+def test_folding_leaves_time_to_ingestion_and_less_of_it_the_more_waits() -> None:
+    pauses = [rollups.pause_after(1.0, waiting) for waiting in (0, 50, 250, 500, 1_000, 9_000)]
+    assert pauses == [pytest.approx(11), pytest.approx(11), pytest.approx(3), pytest.approx(1), 0, 0]
+
+
+async def test_folding_in_turn_ends_when_nothing_waits_though_calls_came_meanwhile(
+    ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollups, "ROWS", 2)
+    pauses: list[int] = []
+
+    def pause(seconds: float, waiting: int) -> float:
+        pauses.append(waiting)
+        return 0.0
+
+    monkeypatch.setattr(rollups, "pause_after", pause)
+    for _ in range(5):
+        await ledger.record(20)
+    folding = asyncio.create_task(rollups.fold_in_turn(ledger.resources))
+    for _ in range(5):
+        await ledger.record(20)
+    await folding
+    await rollups.fold_in_turn(ledger.resources)
+    assert await ledger.resources.db.pool.fetchval("SELECT count(*) FROM call_deltas") == 0
+    assert await upkeep.check(ledger.resources, ledger.owner_id) == []
+
+
 async def test_check_shows_what_differs_and_rebuild_mends_it(ledger: Any, stack: Settings) -> None:
     await ledger.record(100)
     await rollups.fold_all(ledger.resources)
