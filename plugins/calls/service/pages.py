@@ -22,7 +22,7 @@ from plugins.calls.service.filters import conditions_of
 from voicera import Connection, Resources, lowest, milliseconds_of, time_of
 
 SOUGHT_FROM = 500  # rows to pass over: from here on asking where the page lies is cheaper
-SPANS = (timedelta(days=35), timedelta(days=400))
+SPANS: tuple[timedelta, ...] = (timedelta(days=35), timedelta(days=400))
 FEW = 2_000  # calls that are sooner sorted than found along an order that is not theirs
 WALKED = 8_000  # calls: walking along more of them takes longer than asking where those lie that match
 MOST_CALLS = 1 << 48  # more than an owner can have, and sums with it still fit
@@ -165,11 +165,14 @@ async def _seek(asked: Asked) -> Seek | None:
 
 
 def _recent(asked: Asked) -> Iterator[UUID]:
-    """Ever lower bounds of ids, counted back from where the page begins."""
-    newest = asked.query.end or asked.resources.now()
+    """Ever lower bounds of ids, counted back from where the page begins.
+
+    After a call, one is enough: where it leaves too little, the months before that call are few, or have few calls.
+    """
+    newest, spans = asked.query.end or asked.resources.now(), SPANS
     if asked.after is not None:
-        newest = min(newest, time_of(asked.after))
-    for span in SPANS:
+        newest, spans = min(newest, time_of(asked.after)), SPANS[:1]
+    for span in spans:
         yield lowest(milliseconds_of(newest - span))
 
 

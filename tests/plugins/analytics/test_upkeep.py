@@ -55,13 +55,7 @@ async def test_folding_in_turn_ends_when_nothing_waits_though_calls_came_meanwhi
     ledger: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rollups, "ROWS", 2)
-    pauses: list[int] = []
-
-    def pause(seconds: float, waiting: int) -> float:
-        pauses.append(waiting)
-        return 0.0
-
-    monkeypatch.setattr(rollups, "pause_after", pause)
+    monkeypatch.setattr(rollups, "pause_after", lambda seconds, waiting: 0.0)
     for _ in range(5):
         await ledger.record(20)
     folding = asyncio.create_task(rollups.fold_in_turn(ledger.resources))
