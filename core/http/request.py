@@ -107,6 +107,8 @@ class Request(sanic.Request):
         if self.declared.body is not schema:
             raise TypeError(f"{self.declared.name} decodes {schema!r}, and declares body={self.declared.body!r}")
         _check_content_type(self.headers.getone("content-type", None), self.declared.media)
+        if self.headers.getone("content-encoding", "identity").strip().lower() != "identity":
+            raise BadRequest("the body must not be encoded: no Content-Encoding is taken here")
         value: Schema = decode(self.body, schema)
         return value
 

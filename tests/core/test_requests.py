@@ -91,6 +91,16 @@ async def test_bad_input_gets_its_error_in_the_one_shape(echo: Client, kind: str
     assert answer.headers["Content-Type"] == "application/json"
 
 
+async def test_an_encoded_body_is_refused_by_its_header(echo: Client) -> None:
+    for encoding, status in (("gzip", 400), ("identity", 200), ("Identity", 200)):
+        headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+        answer = await echo.post("/echo", body=b'{"name":"a"}', headers=headers)
+        assert answer.status == status, encoding
+        if status == 400:
+            said = "the body must not be encoded: no Content-Encoding is taken here"
+            assert (answer.code, answer.error["details"]) == ("REQUEST_001", said)
+
+
 async def test_every_failing_field_is_named_not_just_the_first(echo: Client) -> None:
     body = {"name": "", "count": -1, "tags": ["a", 1, None], "inner": {"speed": 0, "x": 1}, "y": 2}
     answer = await echo.post("/echo", body)
