@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from coredis.tokens import PureToken
+
 from plugins.auth.queries import sessions as queries
 from plugins.auth.service.state import NAME, AuthState, make_state, state_of
 from voicera import Principal, Resources, ended_key
@@ -97,7 +99,11 @@ class Publisher:
             since = max(earliest, datetime.fromisoformat(sentinel.decode()) - OVERLAP) if sentinel else earliest
             rows = await queries.ended_since(connection, since)
         await _publish(self._resources, [(row["owner_id"], row["id"]) for row in rows])
-        await self._resources.cache.require().set(SENTINEL, now.isoformat())
+        client = self._resources.cache.require()
+        if sentinel is None:
+            await client.set(SENTINEL, now.isoformat())
+        else:  # only where it still is: a Valkey that has lost everything meanwhile has lost older ends, too
+            await client.set(SENTINEL, now.isoformat(), condition=PureToken.XX)
 
 
 async def _publish(resources: Resources, ended: list[tuple[UUID, UUID]]) -> None:
