@@ -35,7 +35,7 @@ types: install ## Check types
 	@$(BIN)/mypy $(PACKAGES) piccolo_conf.py pytest_voicera.py
 
 unit: install ## Run the tests
-	@$(BIN)/python -m pytest -m "not chaos" --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not chaos" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 chaos: install ## Run the long fault tests
 	@$(BIN)/python -m pytest -m chaos

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import coredis
 
@@ -33,6 +33,7 @@ class Cache:
         self._url = url
         self._client: coredis.Redis[bytes] | None = None
         self._up = asyncio.Event()
+        self._tried = asyncio.Event()
         self._doubt = asyncio.Event()
 
     @property
@@ -54,14 +55,11 @@ class Cache:
         self._up.clear()
         self._doubt.set()
 
-    async def wait_up(self, seconds: float) -> bool:
-        """Wait until Valkey answers, at most so long; return whether it does."""
-        try:
+    async def wait_tried(self, seconds: float) -> None:
+        """Wait until Valkey has answered or refused for the first time, at most so long."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._up.wait()
-        except TimeoutError:
-            return False
-        return True
+                await self._tried.wait()
 
     async def hold(self) -> None:
         """Keep a client open until cancelled, making a new one after each failure."""
@@ -73,6 +71,7 @@ class Cache:
                 log.debug("cache connection lost", exc_info=errors)
             self._client = None
             self._up.clear()
+            self._tried.set()
             await asyncio.sleep(PROBE_SECONDS)
 
     async def _watch(self, client: coredis.Redis[bytes]) -> None:
@@ -82,6 +81,7 @@ class Cache:
         self._doubt.clear()
         self._client = client
         self._up.set()
+        self._tried.set()
         log.info("cache connected")
         await self._doubt.wait()
 
@@ -102,12 +102,12 @@ async def ping(cache: Cache) -> None:
 
 @asynccontextmanager
 async def open_cache(settings: Settings) -> AsyncIterator[Cache]:
-    """Open the client in a task of its own; waits a moment for Valkey, and goes on without it."""
+    """Open the client in a task of its own; waits a moment for Valkey, and goes on without one that is away."""
     assert settings.redis_url is not None
     cache = Cache(settings.redis_url.get_secret_value())
     holder = asyncio.create_task(cache.hold(), name="cache")
     try:
-        await cache.wait_up(CONNECT_SECONDS)
+        await cache.wait_tried(CONNECT_SECONDS)
         yield cache
     finally:
         holder.cancel()

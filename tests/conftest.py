@@ -16,7 +16,7 @@ from core.app import discover
 from core.migrations import migrate
 from core.processes import raise_file_limit
 from core.settings import Settings
-from voicera.testing import Client, Running, running_app, running_stack, settings_for_tests
+from voicera.testing import Client, Running, patient, running_app, running_stack, settings_for_tests
 
 
 def _load(name: str) -> ModuleType:
@@ -29,9 +29,43 @@ def _load(name: str) -> ModuleType:
     return module
 
 
+# The files that take longest, the longest first. Processes take files in this order, so that at the end each has
+# something short to do, and none works alone on a long one.
+LONGEST = [
+    "plugins/analytics/test_dashboard.py",
+    "project/test_examples.py",
+    "core/test_supervisor.py",
+    "core/test_migrations.py",
+    "plugins/calls/test_import_export.py",
+    "project/test_loadtests.py",
+    "core/test_protocol.py",
+    "project/test_scaffold.py",
+    "project/test_guide.py",
+    "plugins/calls/test_fuzz.py",
+    "hooks/test_calls.py",
+    "plugins/calls/test_recordings_faults.py",
+    "plugins/calls/test_crash.py",
+    "core/test_embedded.py",
+    "plugins/calls/test_faults.py",
+    "core/test_cli.py",
+    "core/test_worker.py",
+    "plugins/analytics/test_figures.py",
+    "core/test_database.py",
+    "plugins/demo/test_demo.py",
+    "core/test_strict_http.py",
+    "project/test_installed_plugin.py",
+    "plugins/auth/test_commands.py",
+]
+
 collect_ignore = ["packages"]  # packages of third parties: they are installed, and tested there
 openapi_check = _load("openapi_check")
 _load("write_docs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; within a file, and among the others, the order stays."""
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -43,6 +77,13 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 def many_files() -> None:
     """Tests with thousands of connections need as many files; ordinary users often start with 1,024."""
     raise_file_limit()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """All tests, whatever ran before them, have the same deadlines: none that a stalling machine could miss."""
+    with patient():
+        yield
 
 
 @pytest.fixture(scope="session")

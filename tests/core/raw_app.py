@@ -35,7 +35,7 @@ def serve(sock: socket.socket, options: dict[str, Any]) -> None:
         MOTD=False,
         REQUEST_MAX_SIZE=1 << 20,
         KEEP_ALIVE_TIMEOUT=options.get("keep_alive", 60),
-        GRACEFUL_SHUTDOWN_TIMEOUT=3.0,
+        GRACEFUL_SHUTDOWN_TIMEOUT=options.get("stop", 3.0),
         GRACEFUL_TCP_CLOSE_TIMEOUT=1.0,
     )
     add_routes(app)

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import psutil
 
+PATIENCE = 60.0  # seconds that a busy machine may take for what is soon done
 ROOT = Path(__file__).parents[2]
 SERVE = Path(__file__).with_name("stubs") / "serve.py"
 # Nobody listens there; with all three given nothing is embedded.
@@ -29,7 +30,7 @@ ELSEWHERE = {
 }
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0, what: str = "") -> Any:
+def until(condition: Callable[[], Any], seconds: float = PATIENCE, what: str = "") -> Any:
     """Wait until a condition holds, and return its value; fails when the time is over."""
     end = time.monotonic() + seconds
     while not (value := condition()):
@@ -74,7 +75,7 @@ class Service:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         self.process.wait()
@@ -86,7 +87,7 @@ class Service:
         """All that it has said."""
         return self.log.read_text("utf-8", "replace")
 
-    def says(self, pattern: str, seconds: float = 20.0, count: int = 1) -> list[str]:
+    def says(self, pattern: str, seconds: float = PATIENCE, count: int = 1) -> list[str]:
         """Wait until it has said something that many times, and return the matches."""
 
         def found() -> list[str]:
@@ -97,7 +98,7 @@ class Service:
         matches: list[str] = until(found, seconds, f"{pattern} in\n{self.text()}")
         return matches
 
-    def ready(self, seconds: float = 30.0) -> Self:
+    def ready(self, seconds: float = 2 * PATIENCE) -> Self:
         """Wait until it says that it is ready."""
         self.says(r"ready on http://\S+", seconds)
         self.relatives()
@@ -108,7 +109,7 @@ class Service:
         host, port = re.findall(r"ready on http://(\S+):(\d+)", self.text())[-1]
         return host.strip("[]"), int(port)
 
-    def get(self, path: str = "/", seconds: float = 5.0) -> str:
+    def get(self, path: str = "/", seconds: float = PATIENCE) -> str:
         """Ask it; the stub answers with its pid."""
         connection = http.client.HTTPConnection(*self.address, timeout=seconds)
         try:
@@ -142,7 +143,7 @@ class Service:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def end(self, seconds: float = 20.0) -> int:
+    def end(self, seconds: float = PATIENCE) -> int:
         """Tell it to stop, and return its exit code."""
         self.relatives()
         self.process.terminate()

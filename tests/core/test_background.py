@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from core.background import Background
+from voicera.testing.patience import PATIENCE
 
 REQUEST: ContextVar[str] = ContextVar("request", default="none")
 
@@ -23,7 +24,7 @@ async def test_a_stopping_worker_waits_for_work_that_ends() -> None:
         return "made"
 
     task = background.spawn("work", work())
-    await background.drain(5)
+    await background.drain(PATIENCE)
     assert done.is_set()
     assert task.result() == "made"
 
@@ -52,7 +53,7 @@ async def test_what_spawned_work_raises_is_logged_with_its_name(caplog: pytest.L
         raise RuntimeError("boom")
 
     background.spawn("fails", fails())
-    await background.drain(1)
+    await background.drain(PATIENCE)
     await asyncio.sleep(0)
     (record,) = caplog.records
     assert (record.levelno, record.message, record.__dict__["task"]) == (
@@ -72,8 +73,8 @@ async def test_repeated_work_goes_on_after_an_error_and_ends_with_the_worker(cap
             third.set()
 
     task = background.repeat("loop", 0.001, work)
-    await asyncio.wait_for(third.wait(), 5)
-    await background.drain(1)
+    await asyncio.wait_for(third.wait(), PATIENCE)
+    await background.drain(PATIENCE)
     assert task.cancelled()
     assert [record.__dict__["task"] for record in caplog.records] == ["loop"]
 
@@ -94,7 +95,7 @@ async def test_what_must_finish_does_so_though_the_client_went_away(caplog: pyte
         await request
     assert not done.is_set()
     go.set()
-    await background.drain(1)
+    await background.drain(PATIENCE)
     await asyncio.sleep(0)
     assert done.is_set()
     assert [record.__dict__["task"] for record in caplog.records] == ["commit"]
@@ -131,7 +132,7 @@ async def test_nothing_is_kept_of_work_that_has_ended() -> None:
     background = Background()
     for _ in range(100):
         background.spawn("short", asyncio.sleep(0))
-    await background.drain(1)
+    await background.drain(PATIENCE)
     await asyncio.sleep(0)
     assert not background._work
     assert not background._loops

@@ -34,7 +34,7 @@ def test_a_tag_is_a_version_in_quotes() -> None:
 
 @pytest.mark.parametrize("value", [" " * 16_000 + "x", "," * 16_000 + "x", ", " * 8_000 + '"', '"1",' * 4_000 + '"'])
 def test_a_long_malformed_list_is_refused_at_once(value: str) -> None:
-    begin = time.perf_counter()
+    began = time.thread_time()  # not by the clock, which goes on while others compute
     with pytest.raises(BadRequest):
         if_match(request(value))
-    assert time.perf_counter() - begin < 0.2
+    assert time.thread_time() - began < 0.2

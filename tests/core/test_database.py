@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
 from piccolo.columns import Integer
 from piccolo.table import Table
 
+from core.database import SESSION as IN_SERVICE
 from core.database import Connection, Database, PooledConnection, connect_options, open_database
 from core.settings import Settings
 from piccolo_conf import DB
 from voicera import Blueprint, Request, hookimpl, public, reply
 from voicera.testing import Answer, Client, Running, eventually, fresh_database, running_app, settings_for_tests
+from voicera.testing.patience import PATIENCE
 
 MAKE = "CREATE TABLE counter (id int PRIMARY KEY, amount int NOT NULL)"
 BACKEND = "SELECT pg_backend_pid()"
@@ -202,14 +205,23 @@ async def test_what_fails_three_times_is_given_up_and_nothing_remains(database: 
     assert await amount(database) == 0
 
 
-async def test_a_read_that_gets_no_connection_is_not_made_to_wait_twice(database: Database) -> None:
+async def test_a_read_that_gets_no_connection_is_not_made_to_wait_twice(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(database.pool.get_max_size()):
             await stack.enter_async_context(database.connection())
-        started = time.perf_counter()
+        tries, acquire = [0], asyncpg.Pool.acquire
+
+        def counted(pool: Any, **options: Any) -> Any:
+            tries[0] += pool is database.pool  # and not another application's
+            return acquire(pool, **options)
+
+        monkeypatch.setattr("core.database.ACQUIRE_SECONDS", 0.1)
+        monkeypatch.setattr(asyncpg.Pool, "acquire", counted)
         with pytest.raises(TimeoutError):
             await database.reading(lambda connection: connection.fetchval("SELECT 7"))
-        assert 1.9 < time.perf_counter() - started < 3
+        assert tries[0] == 1
 
 
 async def test_any_other_error_is_not_retried(database: Database) -> None:
@@ -276,7 +288,7 @@ async def test_a_read_that_fails_by_itself_is_not_retried(database: Database) ->
 
 async def test_a_request_that_ends_between_prepare_and_execute_leaves_no_timer_to_the_next(own: Settings) -> None:
     """PostgreSQL counts a statement's time from its Parse on, and asyncpg prepares without a Sync."""
-    resets = await asyncio.to_thread(lambda: asyncio.run(_interrupted(own, times=8)))
+    resets = await asyncio.to_thread(lambda: asyncio.run(_undisturbed(own)))
     assert resets > 0, "no cancellation came between the two"
 
 
@@ -298,12 +310,14 @@ async def _interrupted(settings: Settings, *, times: int) -> int:
     options = {**connect_options(settings), "server_settings": {"statement_timeout": "200"}}
     async with asyncpg.create_pool(**options, connection_class=Watched, min_size=1, max_size=1) as pool:
         for number in range(times):
+            async with pool.acquire() as connection:
+                answers = cast("Any", connection)._transport.get_extra_info("socket").fileno()
             task = asyncio.ensure_future(pool.fetch(f"SELECT {number} AS fresh_{number}"))
             for _ in range(1 + number % 4):
                 await asyncio.sleep(0)
 
-            def hold_up(task: asyncio.Future[Any] = task) -> None:
-                time.sleep(0.02)  # the answer arrives meanwhile
+            def hold_up(task: asyncio.Future[Any] = task, answers: int = answers) -> None:
+                select.select([answers], [], [], 0.2)  # the answer arrives meanwhile
                 loop.call_soon(lambda: loop.call_soon(task.cancel))
 
             loop.call_soon(hold_up)
@@ -313,8 +327,18 @@ async def _interrupted(settings: Settings, *, times: int) -> int:
     return resets
 
 
-async def test_a_connections_limits_are_in_force(database: Database) -> None:
-    async with database.connection() as connection:
+async def _undisturbed(settings: Settings) -> int:
+    """Try again where PostgreSQL ends a statement in time: a timer that was left does so every time, a stall once."""
+    for _ in range(4):
+        with suppress(asyncpg.QueryCanceledError):
+            if resets := await _interrupted(settings, times=8):
+                return resets
+    return await _interrupted(settings, times=8)
+
+
+async def test_a_connections_limits_are_in_force(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.database.SESSION", IN_SERVICE)
+    async with open_database(own, DB) as database, database.connection() as connection:
         assert await connection.fetchval("SHOW timezone") == "UTC"
         assert await connection.fetchval("SHOW statement_timeout") == "8s"
         assert await connection.fetchval("SHOW idle_in_transaction_session_timeout") == "15s"
@@ -375,15 +399,17 @@ def is_unavailable(answer: Answer) -> bool:
     )
 
 
-async def test_a_full_pool_answers_503_after_two_seconds_and_recovers(holding: tuple[Running, Any]) -> None:
+async def test_a_full_pool_answers_503_after_a_while_and_recovers(
+    holding: tuple[Running, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     app, plugin = holding
     held = [asyncio.create_task(app.client.get("/holding/hold")) for _ in range(4)]
     await eventually(lambda: plugin.held == 4)
-    started = time.perf_counter()
-    answers = await asyncio.gather(
-        *(app.client.get("/holding/read") for _ in range(20)), *(app.client.post("/holding/write") for _ in range(20))
-    )
-    assert 1.8 < time.perf_counter() - started < 3.5
+    with monkeypatch.context() as impatient:
+        impatient.setattr("core.database.ACQUIRE_SECONDS", 0.5)
+        reads = [app.client.get("/holding/read") for _ in range(20)]
+        answers = await asyncio.gather(*reads, *(app.client.post("/holding/write") for _ in range(20)))
+    assert plugin.held == 4, "nobody had to leave for them to be answered"
     assert all(map(is_unavailable, answers)), {answer.status for answer in answers}
     assert (await app.client.get("/health")).status == 200
     plugin.leave.set()
@@ -407,7 +433,8 @@ async def test_killed_backends_are_503_with_retry_after_and_never_500(
 
     loads = [asyncio.create_task(load(app.client)) for _ in range(8)]
     for _ in range(8):
-        await asyncio.sleep(0.05)  # the load goes on meanwhile
+        enough = len(answers) + 40  # the load goes on meanwhile
+        await eventually(lambda enough=enough: len(answers) > enough)
         await operator.execute(KILL_ALL)
     stop.set()
     await asyncio.gather(*loads)
@@ -423,7 +450,7 @@ async def test_a_database_that_is_away_is_503_at_once_and_health_goes_on(own: Se
     async with running_app(environ, plugins=[holding_plugin()], migrated=True) as app:
         started = time.perf_counter()
         answers = [await app.client.get("/holding/read"), await app.client.post("/holding/write")]
-        assert time.perf_counter() - started < 6
+        assert time.perf_counter() - started < PATIENCE, "none of its time limits was waited for"
         assert all(map(is_unavailable, answers))
         assert (await app.client.get("/health")).status == 200
         readiness = await app.client.get("/readiness")

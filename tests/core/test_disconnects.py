@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 
 import asyncpg
 import orjson
@@ -12,6 +11,7 @@ import orjson
 from core.database import connect_options
 from core.settings import Settings
 from voicera.testing import Client, eventually, running_app, settings_for_tests
+from voicera.testing.patience import PATIENCE
 
 CLIENTS = 2_000
 TOGETHER = 40
@@ -26,10 +26,8 @@ async def test_two_thousand_disconnects_on_transactional_routes_leave_the_pool_w
         pool = app.resources.db.pool
         await eventually(lambda: pool.get_idle_size() == pool.get_size())
         await eventually(lambda: _open_transactions(stack))
-        started = time.perf_counter()
         assert (await user.get("/agents")).status == 200
-        assert time.perf_counter() - started < 2
-        held = [await pool.acquire(timeout=2) for _ in range(pool.get_max_size())]
+        held = [await pool.acquire(timeout=PATIENCE) for _ in range(pool.get_max_size())]
         for connection in held:
             await pool.release(connection)
 

@@ -90,7 +90,7 @@ class TestFigures:
         await it.hooks.within("asked", event=None)
         figure = it.figure("answers", "asked")
         assert (figure.calls, figure.failures, figure.last_error) == (2, 0, None)
-        assert figure.seconds >= 0.02
+        assert figure.seconds > 0.015  # the loop's clock and ours differ by a little
 
     async def test_a_plain_function_may_answer_and_act_too(self) -> None:
         def plain(event: Any) -> Any:
@@ -262,10 +262,10 @@ class TestAfter:
 
     async def test_waiting_is_not_blocking(self) -> None:
         async def waits(event: Any) -> None:
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.5)
 
         it = Fixture(waits=waits)
-        it.hooks.rules.blocked = 0.02
+        it.hooks.rules.blocked = 0.4
         await it.tell_and_wait()
         assert (it.figure("waits").calls, it.figure("waits").blocked) == (1, 0)
 

@@ -22,6 +22,7 @@ from core.logging import LogWriter, QueueHandler, redact
 from core.settings import Settings
 from voicera import Blueprint, Request, Struct, hookimpl, public, reply
 from voicera.testing import PASSWORD, Answer, Client, Running, eventually, running_app, settings_for_tests
+from voicera.testing.patience import PATIENCE
 
 CANARIES = {
     "password": "Canary-Pass?word-9x",
@@ -237,9 +238,9 @@ def test_what_is_no_text_is_redacted_as_the_text_that_it_becomes() -> None:
 
 @pytest.mark.parametrize("piece", ["a", "eyJaaaaa", "a://b:", "a@", "+1", "password=", "vk_", "%40", "Bearer "])
 def test_a_hostile_text_of_a_megabyte_is_cut_and_costs_no_time(piece: str) -> None:
-    started = time.perf_counter()
+    began = time.thread_time()  # not by the clock, which goes on while others compute
     text = redact(piece * (1_000_000 // len(piece)))
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - began < 1
     assert len(text) <= 20_000
 
 
@@ -304,7 +305,7 @@ class Stalled(io.StringIO):
 
     def write(self, text: str) -> int:
         self.entered.set()
-        assert self.reading.wait(10)
+        assert self.reading.wait(2 * PATIENCE)
         return super().write(text)
 
 
@@ -314,11 +315,11 @@ def test_when_the_reader_stalls_lines_are_dropped_counted_and_told_of_later(monk
     writer = LogWriter(stream)
     writer.start()
     writer.put(_record("first"))
-    assert stream.entered.wait(5)
+    assert stream.entered.wait(PATIENCE)
     started = time.perf_counter()
     for number in range(100):
         writer.put(_record(f"line {number}"))
-    assert time.perf_counter() - started < 1, "a request never waits for the log"
+    assert time.perf_counter() - started < PATIENCE, "a request never waits for the log"
     assert writer.dropped == 90
     stream.reading.set()
     writer.close()

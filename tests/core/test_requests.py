@@ -12,6 +12,7 @@ import pytest
 from core.settings import Settings
 from voicera import Blueprint, Meta, Request, Struct, hookimpl, public, reply
 from voicera.testing import Client, Running, running_app, settings_for_tests
+from voicera.testing.patience import PATIENCE
 
 
 class Inner(Struct, forbid_unknown_fields=True):
@@ -196,7 +197,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_sent(running: Runni
     host, port = running.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n")
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 2)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
     writer.close()
     assert head.startswith(b"HTTP/1.1 413 ")
 
@@ -207,7 +208,7 @@ async def test_a_client_that_sends_too_much_can_read_why(echo: Client) -> None:
     writer.write(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     for _ in range(40):
         writer.write(b"10000\r\n" + b"a" * 0x10000 + b"\r\n")
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), PATIENCE)
     writer.close()
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b'"code":"REQUEST_003"' in answer
@@ -217,7 +218,7 @@ async def test_a_missing_token_is_refused_before_the_body_is_sent(running: Runni
     host, port = running.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /agents HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 2)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
     writer.close()
     assert head.startswith(b"HTTP/1.1 401 ")
     assert b"www-authenticate: bearer" in head.lower()

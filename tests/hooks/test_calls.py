@@ -25,7 +25,7 @@ async def total(client: Client, **params: str) -> int:
 async def export(environ: dict[str, str], folder: Path, *arguments: str) -> tuple[int, str, str]:
     """Run `voicera export calls`."""
     done = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "voicera", "export", "calls", *arguments),
+        *(sys.executable, "-m", "voicera.testing", "export", "calls", *arguments),
         env=environ,
         cwd=folder,
         stdout=asyncio.subprocess.PIPE,

@@ -96,7 +96,7 @@ async def test_register_commands(
     """`voicera unanswered` is a command then, and reads the database of the service."""
     assert (await user.post("/call-logs", a_call(status="no_answer"))).status == 201
     done = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "voicera", "unanswered"),
+        *(sys.executable, "-m", "voicera.testing", "unanswered"),
         env=installed("register_commands", app),
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,

@@ -42,7 +42,7 @@ class Environment:
         """Run `python` with these arguments, however it ends."""
         environ = self.variables | variables
         command = [self.python, *arguments]
-        return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=300)
 
     def _pip(self, verb: str, *arguments: str) -> None:
         uv = Path(sys.executable).with_name("uv")

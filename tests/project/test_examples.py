@@ -46,6 +46,6 @@ def test_an_example_is_installed_and_passes_its_own_tests(
 
 
 def run(command: list[str | Path], folder: Path, environ: dict[str, str] | None = None) -> str:
-    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     return done.stdout

@@ -95,7 +95,7 @@ async def test_whoever_follows_it_has_a_plugin_that_answers(
 
 def _run(script: str, work: Path, variables: dict[str, str]) -> str:
     command = ["bash", "-ec", script]
-    done = subprocess.run(command, cwd=work, env=variables, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=work, env=variables, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -105,7 +105,7 @@ def _serving(work: Path, variables: dict[str, str], port: int) -> Iterator[None]
     with (work / "log").open("wb") as log:
         process = subprocess.Popen(["voicera", "serve"], cwd=work, env=variables, stdout=log, stderr=log)
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while True:
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/readiness", timeout=2).read()

@@ -109,7 +109,7 @@ def test_a_project_of_its_own_needs_no_configuration(servers: Settings, tmp_path
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "6 passed" in done.stdout
@@ -156,6 +156,34 @@ async def test_a_database_of_its_own_is_gone_with_the_application(servers: Setti
         assert await connection.fetchval("SELECT count(*) FROM pg_database WHERE datname = $1", name) == 0
     finally:
         await connection.close()
+
+
+PATIENT = """
+from core import database
+from voicera.testing import patient
+
+before = database.ACQUIRE_SECONDS, database.SESSION
+with patient():
+    print(database.ACQUIRE_SECONDS > 10 * before[0], int(database.SESSION["lock_timeout"]) > 10_000)
+print((database.ACQUIRE_SECONDS, database.SESSION) == before)
+"""
+
+
+class TestPatience:
+    def test_deadlines_are_long_until_it_is_left(self) -> None:
+        done = subprocess.run([sys.executable, "-c", PATIENT], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["True", "True", "True"]
+
+    async def test_what_a_test_has_set_holds_in_the_applications_that_it_starts(
+        self, servers: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("core.database.ACQUIRE_SECONDS", 0.1)
+        async with Applications(servers) as applications:
+            app = await applications.get({"VOICERA_DATABASE_POOL": "2"})
+            database = app.resources.db
+            async with database.pool.acquire(), database.pool.acquire():
+                with pytest.raises(TimeoutError):
+                    await database.reading(lambda connection: connection.fetchval("SELECT 1"))
 
 
 class TestClock:

@@ -12,6 +12,7 @@ from voicera.testing.clock import Clock, clock_of
 from voicera.testing.conformance import check_plugin
 from voicera.testing.http import PASSWORD, Answer, Client
 from voicera.testing.log import Log, log_of
+from voicera.testing.patience import patient
 from voicera.testing.running import Applications, Running, running_app, statements_of
 from voicera.testing.servers import dropped, fresh_database, running_stack, settings_for_tests, shared_stack
 from voicera.testing.waiting import eventually
@@ -32,6 +33,7 @@ __all__ = [
     "fresh_database",
     "log_of",
     "make_calls",
+    "patient",
     "running_app",
     "running_stack",
     "settings_for_tests",

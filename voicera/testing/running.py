@@ -22,6 +22,7 @@ from core.plugins import GROUP, OURS
 from core.resources import Resources
 from core.settings import Settings
 from voicera.testing.http import Client
+from voicera.testing.patience import PATIENCE, patient
 from voicera.testing.servers import dropped, fresh_database, settings_for_tests
 
 _names = itertools.count(1)
@@ -36,7 +37,7 @@ class Running:
     resources: Resources
     client: Client
 
-    async def settled(self, *, seconds: float = 10.0) -> None:
+    async def settled(self, *, seconds: float = PATIENCE) -> None:
         """Wait until the background work that requests have started has ended, after-events among it.
 
         What it starts in its turn is waited for too. Raises AssertionError that names what still runs after so long.
@@ -71,6 +72,7 @@ class Applications:
         self._started: dict[Any, Running] = {}
 
     async def __aenter__(self) -> Self:
+        self._stack.enter_context(patient())
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -107,8 +109,20 @@ async def running_app(
     """Serve an application in this process until the context is left.
 
     `environ` is what `settings_for_tests` gives; `plugins` are modules to register beside those found;
-    `migrated` says that the database is up to date already; `log` takes the line of each request.
+    `migrated` says that the database is up to date already; `log` takes the line of each request. Meanwhile this
+    process is `patient`.
     """
+    with patient():
+        async with _serving(environ, plugins, migrated=migrated, log=log) as running:
+            # A plugin that holds the loop up and a machine that does so look the same.
+            running.resources.hooks.rules.blocked = PATIENCE
+            yield running
+
+
+@asynccontextmanager
+async def _serving(
+    environ: Mapping[str, str], plugins: Iterable[ModuleType], *, migrated: bool, log: LogWriter | None
+) -> AsyncIterator[Running]:
     settings, found = discover(environ=environ, extra=plugins)
     if not migrated:
         await migrate(settings, found)

@@ -18,6 +18,7 @@ import asyncpg
 from core.database import connect_options, on_database
 from core.embedded.stack import EmbeddedStack
 from core.settings import Settings, as_environment, load_settings, with_values
+from voicera.testing.patience import SETTINGS
 
 GENEROUS = "1000000/second"
 LIMITS = ("GENERAL", "AUTH")
@@ -99,6 +100,7 @@ def settings_for_tests(stack: Settings, environ: Mapping[str, str] | None = None
     """The environment of an application under test: the stack's, limits that do not get in the way, then yours."""
     return {
         **as_environment(stack),
+        **{f"VOICERA_{name}": seconds for name, seconds in SETTINGS.items()},
         **{f"VOICERA_RATE_LIMIT_{name}": GENEROUS for name in LIMITS},
         **(environ or {}),
     }

@@ -6,8 +6,10 @@ import asyncio
 import time
 from typing import Any
 
+from voicera.testing.patience import PATIENCE
 
-async def eventually(condition: Any, *, seconds: float = 10.0) -> Any:
+
+async def eventually(condition: Any, *, seconds: float = PATIENCE) -> Any:
     """Call `condition` (plain or a coroutine function) until it is true, at most so long; return what it gave."""
     deadline = time.monotonic() + seconds
     while True:

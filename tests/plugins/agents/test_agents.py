@@ -236,6 +236,14 @@ class TestUpdate:
         assert (answer.status, answer.code) == (422, "REQUEST_002")
         assert [detail["field"] for detail in answer.error["details"]] == [field]
 
+    async def test_texts_of_the_wrong_form_are_answered_with_what_is_wanted(self, user: Client) -> None:
+        answer = await user.post("/agents", {**CREATE_EXAMPLE, "name": " ", "language": "e"})
+        assert (answer.status, answer.code) == (422, "REQUEST_002")
+        assert answer.error["details"] == [
+            {"field": "name", "message": "must not be blank"},
+            {"field": "language", "message": "must be a language tag such as en or pt-BR"},
+        ]
+
     async def test_nothing_given_changes_nothing_but_the_time(self, user: Client) -> None:
         before = await made(user, **CREATE_EXAMPLE)
         answer = await user.put(f"/agents/{before['id']}", {})

@@ -30,6 +30,7 @@ from voicera.testing import PASSWORD, Client, Running, eventually, running_app, 
 
 playwright_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 expect = playwright_api.expect
+expect.set_options(timeout=30_000)  # a machine may stall for seconds
 
 CHROMIUM = os.environ.get("VOICERA_TEST_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None

@@ -17,7 +17,7 @@ from voicera.testing import Client, Running, running_app, settings_for_tests
 
 async def voicera(stack: Settings, *arguments: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "voicera", "analytics", *arguments),
+        *(sys.executable, "-m", "voicera.testing", "analytics", *arguments),
         env={**os.environ, **settings_for_tests(stack), "COLUMNS": "200"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

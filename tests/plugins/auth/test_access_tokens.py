@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from core.settings import Settings
 from plugins.auth.service.tokens import new_opaque
-from voicera.testing import Client, Running, running_app, settings_for_tests
+from voicera.testing import Client, Running, eventually, running_app, settings_for_tests
 
 Claims = Callable[..., dict[str, Any]]
 MEBIBYTE = 1 << 20
@@ -182,11 +182,17 @@ class TestBadTokens:
         assert answer.status in {400, 401, 431}
 
     async def test_a_remembered_token_expires_on_time(self, anonymous: Client, forge: Forge) -> None:
-        expires = int(time.time()) + 2
-        token = forge.signed(exp=expires)
-        assert (await anonymous.get("/auth/me", token=token)).status == 200
+        async def remembered() -> tuple[int, str] | None:
+            """A token that is about to expire and has been used; None if the machine was too slow for that."""
+            expires = int(time.time()) + 2
+            token = forge.signed(exp=expires)
+            return (expires, token) if (await anonymous.get("/auth/me", token=token)).status == 200 else None
+
+        expires, token = await eventually(remembered)
+        asked = time.time()
         while (answer := await anonymous.get("/auth/me", token=token)).status == 200:
-            assert time.time() < expires + 1
+            assert asked < expires
+            asked = time.time()
         assert answer.code == "AUTH_002"
         assert time.time() >= expires
 
@@ -225,7 +231,7 @@ async def test_a_remembered_token_costs_microseconds(running: Running, user: Cli
             identify(running.resources, user.token or "").send(None)
 
     await identify(running.resources, user.token or "")
-    assert min(timeit.repeat(again, number=1000, repeat=5)) / 1000 < 50e-6
+    assert min(timeit.repeat(again, number=1000, repeat=5, timer=time.thread_time)) / 1000 < 50e-6
 
 
 class TestKeys:

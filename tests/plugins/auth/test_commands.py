@@ -15,14 +15,14 @@ async def voicera(stack: Settings, *arguments: str, typed: str = "") -> tuple[in
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "voicera",
+        "voicera.testing",
         *arguments,
         env={**os.environ, **settings_for_tests(stack)},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await asyncio.wait_for(process.communicate(typed.encode()), 30)
+    said, _ = await asyncio.wait_for(process.communicate(typed.encode()), 120)
     return process.returncode or 0, said.decode()
 
 

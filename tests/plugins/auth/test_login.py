@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
-import time
+import re
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -19,7 +19,21 @@ from plugins.auth.settings import AuthSettings
 from voicera import uuid7
 from voicera.testing import PASSWORD, Client, Running, running_app, settings_for_tests
 
-ONE_HASH = 0.01  # seconds that a hash takes at least
+PARAMETERS = re.compile(r"\$argon2id\$(v=\d+)\$(m=\d+,t=\d+,p=\d+)\$[\w+/]{22}\$[\w+/]{43}$")
+
+
+@pytest.fixture
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Every hash that a password is compared with from here on, and the thread that does it."""
+    seen: list[tuple[str, int]] = []
+    verify = PasswordHasher.verify
+
+    def noting(self: PasswordHasher, stored: str, password: bytes) -> bool:
+        seen.append((stored, threading.get_ident()))
+        return verify(self, stored, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", noting)
+    return seen
 
 
 class TestLogin:
@@ -49,15 +63,15 @@ class TestLogin:
             assert answer.error["message"] == "Invalid credentials"
         assert unknown.error == wrong.error
 
-    async def test_an_unknown_email_takes_the_time_of_a_wrong_password(self, auth: Any, user: Client) -> None:
-        times: dict[str, list[float]] = {auth.email(): [], user.user["email"]: []}
-        for _ in range(60):
-            for email, taken in times.items():
-                started = time.perf_counter()
-                assert (await auth.log_in(email, "something else")).status == 401
-                taken.append(time.perf_counter() - started)
-        unknown, wrong = map(statistics.median, times.values())
-        assert 0.8 < unknown / wrong < 1.25, (unknown, wrong)
+    async def test_an_unknown_email_costs_the_work_of_a_wrong_password(
+        self, auth: Any, user: Client, verified: list[tuple[str, int]]
+    ) -> None:
+        for email in (auth.email(), user.user["email"]):
+            assert (await auth.log_in(email, "something else")).status == 401
+        unknown, wrong = [PARAMETERS.match(stored) for stored, _ in verified]
+        assert unknown is not None
+        assert wrong is not None
+        assert unknown.groups() == wrong.groups(), "of one cost, on salts and tags of one length"
 
     async def test_no_session_begins_with_a_password_that_was_changed_since_it_was_verified(
         self, running: Running, user: Client
@@ -98,15 +112,11 @@ class TestLogin:
             assert answer.code == "AUTH_001"
             assert kept == stored
 
-    async def test_a_burst_of_logins_does_not_stall_the_rest(self, auth: Any, user: Client) -> None:
-        burst = [asyncio.create_task(auth.log_in(user.user["email"], "something else")) for _ in range(80)]
-        taken = []
-        while not all(task.done() for task in burst):
-            started = time.perf_counter()
-            assert (await auth.client.get("/health")).status == 200
-            taken.append(time.perf_counter() - started)
-        answers = [task.result() for task in burst]
-        assert statistics.median(taken) < ONE_HASH
+    async def test_a_burst_of_logins_does_not_stall_the_rest(
+        self, auth: Any, user: Client, verified: list[tuple[str, int]]
+    ) -> None:
+        answers = await asyncio.gather(*[auth.log_in(user.user["email"], "something else") for _ in range(80)])
+        assert threading.get_ident() not in {thread for _, thread in verified}, "the event loop never hashes"
         assert {answer.status for answer in answers} == {401, 503}
         refused = next(answer for answer in answers if answer.status == 503)
         assert refused.code == "SERVER_002"
@@ -125,26 +135,32 @@ async def test_hashing_takes_a_bounded_number_of_jobs_and_gives_their_places_bac
 
 @pytest.fixture(scope="module")
 async def limited(stack: Settings) -> AsyncIterator[Running]:
-    """An application with the limit that the reference names, behind a proxy that it trusts."""
-    ours = {"VOICERA_RATE_LIMIT_AUTH": "10/minute", "VOICERA_TRUSTED_PROXIES": "127.0.0.1"}
+    """An application with the limit of the reference, but for its period, behind a proxy that it trusts.
+
+    A bucket of ten a minute gets a unit back every six seconds, which eleven log-ins may take on a busy machine.
+    """
+    ours = {"VOICERA_RATE_LIMIT_AUTH": "10/day", "VOICERA_TRUSTED_PROXIES": "127.0.0.1"}
     async with running_app(settings_for_tests(stack, ours), migrated=True) as app:
         yield app
 
 
 class TestLimits:
-    async def test_ten_a_minute_from_one_address(self, limited: Running, auth: Any) -> None:
+    def test_they_are_those_of_the_reference(self) -> None:
+        assert str(AuthSettings().rate_limit_auth) == "10/minute"
+
+    async def test_as_many_as_that_from_one_address(self, limited: Running, auth: Any) -> None:
         here = auth.at(limited.client)
         address = {"X-Forwarded-For": "192.0.2.1"}
         answers = [await here.log_in(here.email(), headers=address) for _ in range(11)]
         assert [answer.status for answer in answers] == [401] * 10 + [429]
         assert answers[-1].code == "RATE_001"
-        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 8640
         assert answers[0].headers["X-RateLimit-Limit"] == "10"
         for path in ("/auth/register", "/auth/refresh-token"):
             assert (await limited.client.post(path, {}, headers=address)).status == 429
         assert (await here.log_in(here.email(), headers={"X-Forwarded-For": "192.0.2.2"})).status == 401
 
-    async def test_ten_a_minute_on_one_account_wherever_they_come_from(
+    async def test_as_many_as_that_on_one_account_wherever_they_come_from(
         self, limited: Running, auth: Any, user: Client
     ) -> None:
         here, email = auth.at(limited.client), user.user["email"]

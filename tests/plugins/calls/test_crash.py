@@ -26,7 +26,7 @@ from voicera.testing import Answer, Client
 
 BATCH_OF = 25
 RETRY_SECONDS = 0.03
-STUCK_SECONDS = 40.0
+STUCK_SECONDS = 120.0
 PAGE_OF = 1000
 ROOMY = {
     "VOICERA_RATE_LIMIT_GENERAL": "1000000/second",
@@ -146,14 +146,14 @@ async def kill_a_worker(it: Any, chance: random.Random) -> None:
     """Kill one worker; returns when it has been replaced."""
     victim = chance.choice(await asyncio.to_thread(it.workers))
     os.kill(victim, signal.SIGKILL)
-    await asyncio.to_thread(service.until, lambda: len(set(it.workers()) - {victim}) == 2, 5.0, "replaced")
+    await asyncio.to_thread(service.until, lambda: len(set(it.workers()) - {victim}) == 2, what="replaced")
 
 
 async def kill_postgresql(it: Any, chance: random.Random) -> None:
     """Kill the postmaster; returns when PostgreSQL is ready again."""
     times = len(it.says("postgresql ready"))
     (await asyncio.to_thread(it.child, "postgres")).kill()
-    await asyncio.to_thread(it.says, "postgresql ready", 30, times + 1)
+    await asyncio.to_thread(it.says, "postgresql ready", count=times + 1)
 
 
 async def kills(it: Any, ingestion: Ingestion, count: int, *, seed: int, pause: tuple[float, float]) -> None:

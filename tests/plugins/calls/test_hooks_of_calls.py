@@ -361,7 +361,7 @@ class TestExportFormats:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), 120)
         return process.returncode or 0, out.decode(), err.decode()
 
     async def test_a_plugins_format_is_chosen_by_its_name_or_by_the_files(

@@ -62,14 +62,14 @@ class Cli:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "voicera",
+            "voicera.testing",
             *map(str, arguments),
             cwd=Path(__file__).parents[3],
             env={**os.environ, **self.environ, "COLUMNS": "200"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), 120)
         return process.returncode or 0, out.decode(), err.decode()
 
     def file(self, name: str, content: str | bytes) -> Path:

@@ -22,6 +22,7 @@ from plugins.calls.errors import CallNotFound
 from plugins.calls.service import recordings, sweep, uploads
 from voicera import Resources, Unavailable
 from voicera.testing import Client, Running, eventually, running_app, settings_for_tests
+from voicera.testing.patience import PATIENCE
 
 
 def _load(path: Path) -> ModuleType:
@@ -193,7 +194,7 @@ class TestSlowClients:
             writer.write(wav(2 * PART / 16_000))
             reader = asyncio.StreamReader()
             writer.transport.set_protocol(asyncio.StreamReaderProtocol(reader))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 assert b" 408 " in await reader.readline()
             writer.transport.abort()
             await only_what_is_recorded(app, user, 0)

@@ -176,7 +176,8 @@ class TestCreate:
         body = {"name": "x", "agent_id": await agent_of(user), "phone_numbers": [number(1), wrong]}
         answer = await user.post("/campaigns", body)
         assert (answer.status, answer.code) == (422, "REQUEST_002")
-        assert [detail["field"] for detail in answer.error["details"]] == ["phone_numbers[1]"]
+        said = "must be a phone number in the form of E.164: +, then 7 to 15 digits"
+        assert answer.error["details"] == [{"field": "phone_numbers[1]", "message": said}]
 
     @pytest.mark.parametrize(
         ("fields", "named"),
@@ -216,9 +217,9 @@ class TestHundredThousandNumbers:
         everything = [number(index) for index in range(100_000)]
         agent_id = await agent_of(user)
         body = {"name": "Large", "agent_id": agent_id, "phone_numbers": [*everything, everything[0]]}
-        began = time.perf_counter()
+        began = time.process_time()  # not by the clock, which goes on while others compute
         answer = await user.post("/campaigns", body)
-        took = time.perf_counter() - began
+        took = time.process_time() - began
         assert answer.status == 201, answer.content[:500]
         assert took < 3, took
         assert (answer.data["phone_number_count"], answer.data["phone_numbers"]) == (100_000, everything[:100])

@@ -201,6 +201,7 @@ async def test_of_many_clocks_one_does_the_work_and_no_campaign_is_moved_twice(
     assert sum(await asyncio.gather(*(clock.turn(at(app, START)) for _ in range(6)))) == 20
     answer = await user.get("/campaigns?status=active&limit=100")
     assert answer.data["total"] == 20
+    await app.settled()
     events = [event.id for name, event in listener.heard if name == "campaign_launched"]
     assert len(set(events)) == len(events) == 20
     assert await clock.turn(at(app, END)) == 20
@@ -231,7 +232,7 @@ async def test_a_worker_runs_the_clock_by_itself(database: dict[str, str], make:
         async def completed() -> bool:
             return bool((await shown(user, campaign))["status"] == "completed")
 
-        await eventually(completed, seconds=30)
+        await eventually(completed)
         assert (await shown(user, campaign))["launched_at"] >= written(soon)
 
 
