@@ -10,7 +10,7 @@ from typing import Any
 from sanic import Sanic
 from sanic.config import Config
 
-from core import extra_query, health, openapi
+from core import extra_query, figure_store, health, openapi
 from core.errors import ApiError, ErrorCatalogue
 from core.http.blueprint import PATH_PARAMETER, Blueprint, Route, RouteError
 from core.http.cors import allow_origins
@@ -22,7 +22,7 @@ from core.plugins import PluginClash, Plugins
 from core.protocol import AnyApp, GuardedProtocol, close_idle_connections, watch_clients
 from core.resources import Holder, Resources, open_resources
 from core.security import ADMIN
-from core.settings import Settings, SettingsSection, load_settings
+from core.settings import PREFIX, Settings, SettingsSection, load_settings
 
 HEADER_BYTES = 16_384
 KEEP_ALIVE_SECONDS = 75
@@ -52,14 +52,28 @@ def discover(
 ) -> tuple[Settings, Plugins]:
     """Find the plugins (and `extra` modules), then read all settings, theirs included.
 
-    Raises ConfigurationError (settings) or PluginError (a plugin that must work does not).
+    Raises ConfigurationError (settings) or PluginError (a plugin that must work does not, or two clash).
     """
     early = load_settings(flags=flags, environ=environ, check_unknown=False)
     plugins = Plugins.discover(disabled=early.plugins_disabled, strict=early.strict_plugins, extra=extra)
+    sections, names = _sections(plugins.collect("register_settings"))
+    idle = plugins.idle_settings()
+    unread = [section for section in idle if names.isdisjoint(section.model_fields)]
+    known = {name for section in idle for name in section.model_fields}
+    return load_settings([*sections, *unread], flags=flags, environ=environ, known=known), plugins
+
+
+def _sections(found: list[tuple[str, Sequence[type[SettingsSection]]]]) -> tuple[list[type[SettingsSection]], set[str]]:
+    """The settings classes of the plugins, and the names of all settings; each belongs to one."""
     sections: list[type[SettingsSection]] = []
-    for _, found in plugins.collect("register_settings"):
-        sections += found
-    return load_settings([*sections, *plugins.idle_settings()], flags=flags, environ=environ), plugins
+    holders = dict.fromkeys(Settings.model_fields, "core")
+    for plugin, declared in found:
+        for section in declared:
+            sections.append(section)
+            for name in section.model_fields:
+                if (holder := holders.setdefault(name, plugin)) != plugin:
+                    raise PluginClash(f"the setting {PREFIX}{name.upper()} is claimed by both {holder} and {plugin}")
+    return sections, set(holders)
 
 
 def assemble(settings: Settings, plugins: Plugins) -> Assembly:
@@ -169,6 +183,9 @@ def _add_lifecycle(app: AnyApp, assembly: Assembly) -> None:
             open_resources(assembly.settings, assembly.plugins.hooks, DB, assembly.limits, assembly.scopes)
         )
         resources: Resources = await app.ctx.holder.enter()
+        # Round trips before the first request, which has less time for them; and from now on everybody can see which
+        # plugins this worker leaves out. A cache that is away keeps nobody from serving.
+        await figure_store.flush(resources.cache, resources.hooks)
         app.ctx.resources = resources
         app.ctx.guard = watch_clients(app, assembly.settings.slow_client_grace)
 

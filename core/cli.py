@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,15 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 import core
-from core.commands import complain, err, reaching_database, refusals_of_database, with_running_stack
+from core.commands import (
+    DatabaseAway,
+    complain,
+    complaining,
+    err,
+    reaching_database,
+    refusals_of_database,
+    with_running_stack,
+)
 from core.http.blueprint import RouteError
 from core.plugins import PluginError
 from core.scaffold import commands as scaffold
@@ -42,10 +51,14 @@ DataDir = Annotated[
 def main() -> int:
     """Run the command line; return the exit code."""
     try:
-        build_cli()(prog_name="voicera")
+        with complaining():
+            build_cli()(prog_name="voicera")
     except (ConfigurationError, PluginError, RouteError) as error:
         complain(error)
         return CONFIGURATION_ERROR
+    except DatabaseAway as error:
+        complain(error)
+        return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(bool(end.code))
     return 0
@@ -123,9 +136,6 @@ def migrate(data_dir: DataDir = None) -> None:
         err.print(f"[green]migrated[/] {name}", soft_wrap=True)
     if not ran:
         err.print("the database is up to date")
-    for info in plugins.infos():
-        if info.status == "failed":
-            complain(f"the plugin {info.name} is left out: {info.error}")
 
 
 def env(
@@ -161,21 +171,26 @@ def settings_table(data_dir: DataDir = None) -> None:
     out.print(table)
 
 
-def plugins_table(data_dir: DataDir = None) -> None:
-    """List the plugins: what is active, what failed and why, which hooks each uses, and what those have cost.
+def plugins_table(
+    hooks: Annotated[bool, typer.Option("--hooks", help="List the hooks that each uses, too.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List the plugins: what is active, what failed and why, how many hooks each uses, and what those have cost.
 
     Calls, time and failures are those of the service that runs in the data directory, or that is configured, since it
     was started; there are none where none runs.
     """
     from core.app import assemble, discover  # noqa: PLC0415
-    from core.plugins_table import rows  # noqa: PLC0415
+    from core.plugins_table import COLUMNS, HOOK_COLUMNS, Shown  # noqa: PLC0415
 
     settings, plugins = discover({"data_dir": data_dir})
     assemble(settings, plugins)
-    table = _table("Plugins", "Plugin", "Version", "From", "State", "Calls", "Time", "Failures", "Hooks")
-    for row in rows(settings, plugins):
-        table.add_row(*row)
-    out.print(table)
+    shown = Shown.of(settings, plugins)
+    out.print(_table("Plugins", *COLUMNS, rows=shown.rows()))
+    if hooks:
+        out.print(_table("Hooks", *HOOK_COLUMNS, rows=shown.hook_rows()))
+    for complaint in shown.complaints():
+        out.print(complaint, soft_wrap=True)
 
 
 def routes_table() -> None:
@@ -189,15 +204,18 @@ def routes_table() -> None:
     out.print(table)
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, *columns: str, rows: Iterable[list[str]] = ()) -> Table:
     """A table that names what it lists in full, however narrow the terminal; long values are folded, never cut."""
     first, *others = columns
-    return Table(
+    table = Table(
         Column(first, no_wrap=True),
         *(Column(name, overflow="fold") for name in others),
         title=title,
         title_justify="left",
     )
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _masked(value: Any) -> str:

@@ -3,23 +3,66 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeVar
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 
+from core.logging import fields_of, redact
+from core.plugins import say
 from core.settings import EMBEDDABLE, ConfigurationError, Settings, with_values
 
 Result = TypeVar("Result")
 err = Console(stderr=True, highlight=False)
+NAMED = ("time", "level", "logger", "message", "plugin", "error")  # fields that stand elsewhere in a complaint, or not
 
 
 def complain(error: object) -> None:
     """Say what is wrong, on standard error, in one line."""
     err.print(f"[bold red]voicera:[/] {escape(str(error))}", soft_wrap=True)  # one line, for whoever reads logs
+
+
+class Complaints(logging.Handler):
+    """Says what a command logs, such as a plugin that is left out: in a line, and once however often it comes up.
+
+    A trace is of no use to whoever wants the routes listed; the log of the service has it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say the message, the plugin's name, what else `extra` gave, and the error."""
+        try:
+            line = _in_a_line(record)
+        except Exception:  # a line that cannot be made is no reason to fail whoever logs it
+            line = str(record.msg)
+        if line not in self._said:
+            self._said.add(line)
+            complain(line)
+
+
+def _in_a_line(record: logging.LogRecord) -> str:
+    told = fields_of(record)
+    error = redact(say(record.exc_info[1])) if record.exc_info and record.exc_info[1] else told.get("error")
+    rest = " ".join(f"{name}={value}" for name, value in told.items() if name not in NAMED)
+    parts = (told["message"], told.get("plugin"), rest, error)
+    return " ".join(": ".join(str(part) for part in parts if part).split())
+
+
+@contextmanager
+def complaining() -> Iterator[None]:
+    """Say on standard error what is logged meanwhile: Python's own way shows neither names nor anything but traces."""
+    root, handler = logging.getLogger(), Complaints()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
 
 
 def with_running_stack(settings: Settings) -> Settings:
@@ -78,9 +121,13 @@ def run_with_resources(work: Callable[[Any], Awaitable[Result]], flags: dict[str
     return asyncio.run(run())
 
 
+class DatabaseAway(Exception):
+    """The database does not answer; the message says so in one line."""
+
+
 @contextmanager
 def refusals_of_database() -> Iterator[None]:
-    """Say in one line that the database cannot be used: 78 where the settings are wrong, else 1."""
+    """Turn what says that the database cannot be used into one line: ConfigurationError or DatabaseAway."""
     import asyncpg  # noqa: PLC0415  # slow to import, and most commands do without
 
     wrong = asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError
@@ -91,5 +138,4 @@ def refusals_of_database() -> Iterator[None]:
     except asyncpg.ClientConfigurationError:  # its text carries parts of the URL
         raise ConfigurationError("VOICERA_DATABASE_URL: write postgresql://user:password@host:port/database") from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        complain(f"the database does not answer ({type(error).__name__})")
-        raise typer.Exit(1) from None
+        raise DatabaseAway(f"the database does not answer ({type(error).__name__})") from None

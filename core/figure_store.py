@@ -2,6 +2,7 @@
 
 One supervisor and its workers are a run; what is shown is the sum over the runs that live. Keys share one slot.
 While Valkey is away the increments are kept; those of a pipeline that broke off may be counted twice.
+What holds only now (who is left out, what is tripped) is told again and again, and forgotten when nobody does.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from coredis.tokens import PureToken
@@ -19,6 +20,8 @@ from core.background import Background
 from core.cache import Cache, CacheUnavailable
 from core.figures import NUMBERS, Figure, Key
 from core.hooks import Hooks
+from core.logging import redact
+from core.plugins import PluginInfo
 
 if TYPE_CHECKING:
     from core.resources import Resources
@@ -27,18 +30,20 @@ log = logging.getLogger("voicera.figures")
 FLUSH_SECONDS = 5.0
 ANSWER_SECONDS = 1.0
 ALIVE_SECONDS = 60  # since its last flush a run lives for so long,
-TRIPPED_SECONDS = 15  # and a listener that no worker has called tripped for so long works again
+NEWS_SECONDS = 15  # and a plugin or listener that no worker has complained of for so long works again
 KEPT_SECONDS = 86_400
+MOST_ERROR = 500  # characters
 RUNS = "voicera:{figures}:runs"
 MICRO = 1_000_000
 
 
 @dataclass(slots=True)
 class Overview:
-    """Figures by plugin and hook, and the listeners that are tripped in some worker."""
+    """Figures by plugin and hook; the listeners that are tripped in some worker, and the plugins that it left out."""
 
     figures: dict[Key, Figure] = field(default_factory=dict)
     tripped: set[Key] = field(default_factory=set)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def add(self, key: Key, figure: Figure) -> None:
         """Add to what is known of a hook."""
@@ -51,6 +56,13 @@ class Overview:
     def tripped_of(self, plugin: str) -> list[str]:
         """The hooks of one plugin that are skipped in some worker."""
         return sorted(hook for name, hook in self.tripped if name == plugin)
+
+    def seen(self, info: PluginInfo) -> PluginInfo:
+        """A plugin as all workers see it: one that works here may have failed in another, as in its `lifespan`."""
+        error = self.left_out.get(info.name)
+        if error is None or info.status != "active":
+            return info
+        return replace(info, status="failed", error=error, hooks=())
 
 
 @asynccontextmanager
@@ -101,11 +113,16 @@ async def read(cache: Cache) -> Overview:
     for run in await client.zrange(RUNS, now - ALIVE_SECONDS, "+inf", sortby=PureToken.BYSCORE):
         for name, value in (await client.hgetall(_figures_key(run.decode()))).items():
             _take_in(overview, name.decode(), value)
-        tripped = await client.zrange(
-            _tripped_key(run.decode()), now - TRIPPED_SECONDS, "+inf", sortby=PureToken.BYSCORE
-        )
-        overview.tripped |= {_key(*name.decode().split("\t")) for name in tripped}
+        overview.tripped.update(await _news(client, _tripped_key(run.decode()), now))
+        overview.left_out.update(await _news(client, _left_out_key(run.decode()), now))
     return overview
+
+
+async def _news(client: Any, key: str, now: float) -> list[tuple[str, str]]:
+    """The pairs that some worker has told of lately."""
+    found = await client.zrange(key, now - NEWS_SECONDS, "+inf", sortby=PureToken.BYSCORE)
+    pairs = (name.decode().partition("\t") for name in found)
+    return [(one, other) for one, _, other in pairs]
 
 
 async def _add(cache: Cache, hooks: Hooks, untold: dict[Key, Figure]) -> None:
@@ -119,7 +136,9 @@ async def _add(cache: Cache, hooks: Hooks, untold: dict[Key, Figure]) -> None:
                 pipe.hset(_figures_key(run), {"\t".join(("last_error", *key)): figure.last_error})
         for key in hooks.tripped():
             pipe.zadd(_tripped_key(run), {"\t".join(key): now})
-        for name in (_figures_key(run), _tripped_key(run)):
+        for plugin, error in hooks.figures.left_out.items():
+            pipe.zadd(_left_out_key(run), {f"{plugin}\t{str(redact(error))[:MOST_ERROR]}": now})
+        for name in _keys(run):
             pipe.expire(name, KEPT_SECONDS)
         pipe.zadd(RUNS, {run: now})
         pipe.zremrangebyscore(RUNS, 0, now - KEPT_SECONDS)
@@ -129,7 +148,7 @@ async def _end_run(cache: Cache, run: str) -> None:
     client = cache.require()
     async with client.pipeline(transaction=True) as pipe:
         pipe.zrem(RUNS, [run])
-        pipe.delete([_figures_key(run), _tripped_key(run)])
+        pipe.delete(_keys(run))
 
 
 async def _contained(work: Any) -> bool:
@@ -174,3 +193,11 @@ def _figures_key(run: str) -> str:
 
 def _tripped_key(run: str) -> str:
     return f"voicera:{{figures}}:tripped:{run}"
+
+
+def _left_out_key(run: str) -> str:
+    return f"voicera:{{figures}}:left_out:{run}"
+
+
+def _keys(run: str) -> list[str]:
+    return [_figures_key(run), _tripped_key(run), _left_out_key(run)]

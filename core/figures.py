@@ -19,7 +19,8 @@ class Figure:
     """One hook of one plugin. `seconds` is time by the clock, waiting for others included.
 
     `failures` are exceptions but for an ApiError that refuses a request; `timeouts` are calls that a time limit cut
-    off; `skipped` and `blocked` (calls that held the event loop) are of after-events. `last_error` is a type and one line.
+    off; `skipped` and `blocked` (calls that held the event loop) are of after-events. `last_error` is a type and one
+    line.
     """
 
     calls: int = 0
@@ -63,11 +64,13 @@ class Figures:
     """The figures of one process, and how much of them the cluster has been told.
 
     They are counted since the service was started: `run` is one id for a supervisor and all its workers.
+    `left_out` are the plugins that this process does without, each with its error.
     """
 
     def __init__(self) -> None:
         self.alone = RUN_VARIABLE not in os.environ
         self.run = os.environ.get(RUN_VARIABLE) or secrets.token_hex(8)
+        self.left_out: dict[str, str] = {}
         self._now: dict[Key, Figure] = {}
         self._told: dict[Key, Figure] = {}
 

@@ -146,6 +146,7 @@ def _shown(info: PluginInfo, overview: Overview) -> dict[str, Any]:
 
     What is raised while serving may tell of somebody's data, so only its type is shown.
     """
+    info = overview.seen(info)
     error = info.error and PATH.sub("…", info.error)
     figures = [
         {

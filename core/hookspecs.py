@@ -37,7 +37,7 @@ def register_hookspecs() -> ModuleType:  # type: ignore[empty-body]  # a specifi
 
 @hookspec
 def register_settings() -> Sequence[type[SettingsSection]]:  # type: ignore[empty-body]
-    """Return the settings classes of this plugin."""
+    """Return the settings classes of this plugin; a name belongs to one plugin, or to the kernel."""
 
 
 @hookspec

@@ -35,7 +35,13 @@ class PluginError(Exception):
 
 
 class PluginClash(PluginError):
-    """Two plugins claim the same; the message names both. It always ends the start: neither is more right."""
+    """Two plugins claim the same. It always ends the start: neither is more right.
+
+    Takes the sentence that names both, and adds the way out.
+    """
+
+    def __init__(self, claim: str) -> None:
+        super().__init__(f"{claim}: VOICERA_PLUGINS_DISABLED=<one of them> starts without it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +134,10 @@ class Plugins:
         if info.origin == "bundled" or self._strict:
             if isinstance(error, ConfigurationError):
                 raise error  # for the operator to mend; it says how
-            raise PluginError(f"plugin {name}: {_say(error)}") from error
+            raise PluginError(f"plugin {name}: {say(error)}") from error
         log.error("plugin left out", extra={"plugin": name}, exc_info=error)
-        self._infos[name] = replace(info, status="failed", error=_say(error))
+        self._infos[name] = replace(info, status="failed", error=say(error))
+        self.hooks.figures.left_out[name] = say(error)
         if self._manager.has_plugin(name):
             self._manager.unregister(name=name)
         self.hooks.forget()
@@ -213,5 +220,6 @@ def _candidates() -> Iterator[Candidate]:
         yield Candidate(entry.name, "installed", version, entry.value, entry)
 
 
-def _say(error: BaseException) -> str:
+def say(error: BaseException) -> str:
+    """Why a plugin does not work, as people are told; a PluginError is a sentence already."""
     return str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rich.markup import escape
 
@@ -15,35 +16,63 @@ from core.plugins import PluginInfo, Plugins
 from core.settings import ConfigurationError, Settings
 
 COLOURS = {"active": "green", "failed": "red", "disabled": "yellow"}
+COLUMNS = ("Plugin", "Version", "State", "Calls", "Time", "Failures", "Hooks")
+HOOK_COLUMNS = ("Plugin", "Hook", "Calls", "Time", "Failures")
 
 
-def rows(settings: Settings, plugins: Plugins) -> Iterator[list[str]]:
-    """A row for each plugin: name, version, origin, state, calls, time, failures, hooks."""
-    overview = asyncio.run(_look(settings, plugins))
-    for info in plugins.infos():
-        total, found = Figure(), overview.of(info.name)
-        for _, figure in found:
-            total.add(figure)
-        failures = total.failures + total.timeouts
-        numbers = [str(total.calls), f"{total.seconds:.3f} s", str(failures)] if found else ["", "", ""]
-        yield [
-            f"[cyan]{escape(info.name)}[/]",
-            info.version,
-            info.origin,
-            _state(info, overview),
-            *numbers,
-            ", ".join(info.hooks),
-        ]
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The plugins as they are here and in the running service."""
+
+    infos: list[PluginInfo]
+    overview: Overview
+
+    @classmethod
+    def of(cls, settings: Settings, plugins: Plugins) -> Shown:
+        """Ask the running service for its figures."""
+        overview = asyncio.run(_look(settings, plugins))
+        return cls([overview.seen(info) for info in plugins.infos()], overview)
+
+    def rows(self) -> Iterator[list[str]]:
+        """A row for each plugin, as COLUMNS says; hooks are only counted, so that it fits into a narrow terminal."""
+        for info in self.infos:
+            total, found = Figure(), self.overview.of(info.name)
+            for _, figure in found:
+                total.add(figure)
+            state = f"[{COLOURS[info.status]}]{info.status}[/]"
+            hooks = str(len(info.hooks)) if info.status == "active" else ""
+            yield [_name(info), escape(info.version), state, *_numbers(total, known=bool(found)), hooks]
+
+    def hook_rows(self) -> Iterator[list[str]]:
+        """A row for each hook of each plugin that works, as HOOK_COLUMNS says."""
+        for info in self.infos:
+            figures = dict(self.overview.of(info.name))
+            for at, hook in enumerate(info.hooks):
+                figure = figures.get(hook, Figure())
+                yield [_name(info) if at == 0 else "", hook, *_numbers(figure, known=bool(figures))]
+
+    def complaints(self) -> Iterator[str]:
+        """What is wrong, a line each: the error of a plugin that failed, hooks that are skipped, their last errors."""
+        for info in self.infos:
+            if info.error:
+                yield f"{_name(info)} failed: {escape(' '.join(info.error.split()))}"
+                continue
+            for hook in self.overview.tripped_of(info.name):
+                yield f"{_name(info)}, {hook}: [red]tripped[/]: it is skipped for now"
+            for hook, figure in self.overview.of(info.name):
+                if figure.last_error:
+                    yield f"{_name(info)}, {hook}: {escape(figure.last_error)}"
 
 
-def _state(info: PluginInfo, overview: Overview) -> str:
-    state = f"[{COLOURS[info.status]}]{info.status}[/]"
-    if info.error:
-        return f"{state}: {escape(info.error)}"
-    tripped = overview.tripped_of(info.name)
-    lines = [f"{state}, [red]tripped[/]: {', '.join(tripped)}" if tripped else state]
-    lines += [f"{hook}: {escape(figure.last_error)}" for hook, figure in overview.of(info.name) if figure.last_error]
-    return "\n".join(lines)
+def _name(info: PluginInfo) -> str:
+    return f"[cyan]{escape(info.name)}[/]"
+
+
+def _numbers(figure: Figure, *, known: bool) -> list[str]:
+    """Calls, time and failures; nothing where no service runs that could say."""
+    if not known:
+        return ["", "", ""]
+    return [str(figure.calls), f"{figure.seconds:.3f} s", str(figure.failures + figure.timeouts)]
 
 
 async def _look(settings: Settings, plugins: Plugins) -> Overview:

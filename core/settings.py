@@ -168,18 +168,19 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     dotenv: Path | None = None,
     check_unknown: bool = True,
+    known: Iterable[str] = (),
 ) -> Settings:
     """Read all settings once.
 
     `flags` are the values given on the command line (None means not given); `environ` defaults to the
     process's, `dotenv` to `.env` in the working directory. `check_unknown` is False only where the plugins'
-    sections are not known yet. Raises ConfigurationError, which names every
-    wrong or unknown variable and never a value.
+    sections are not known yet; `known` are names that nobody reads, and that are not refused.
+    Raises ConfigurationError, which names every wrong or unknown variable and never a value.
     """
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     layers = _layers(given, environ, dotenv)
     classes: list[type[SettingsSection]] = [Settings, *sections]
-    wrong = _unknown(classes, layers) if check_unknown else []
+    wrong = _unknown(classes, layers, known) if check_unknown else []
     loaded = [_build(cls, layers, wrong) for cls in classes]
     if wrong:
         raise ConfigurationError("; ".join(wrong))
@@ -233,9 +234,9 @@ def _ours(values: Mapping[str, str | None]) -> dict[str, Any]:
     return {name[len(PREFIX) :].lower(): value for name, value in values.items() if name.startswith(PREFIX) and value}
 
 
-def _unknown(classes: list[type[SettingsSection]], layers: Layers) -> list[str]:
-    known = {name for cls in classes for name in cls.model_fields}
-    unknown = sorted({name for _, values in layers for name in values if name not in known})
+def _unknown(classes: list[type[SettingsSection]], layers: Layers, known: Iterable[str]) -> list[str]:
+    all_known = {*known, *(name for cls in classes for name in cls.model_fields)}
+    unknown = sorted({name for _, values in layers for name in values if name not in all_known})
     names = ", ".join(PREFIX + name.upper() for name in unknown)
     return [f"unknown setting: {names} (`voicera settings` lists those there are)"] if unknown else []
 

@@ -22,7 +22,7 @@ from core.embedded.server import StartFailed
 from core.embedded.stack import EmbeddedStack
 from core.figures import RUN_VARIABLE
 from core.processes import raise_file_limit, reap_orphans, spawn
-from core.reload import Watcher, project_folders
+from core.reload import Watcher, plugin_places, project_folders
 from core.sdnotify import notify, watchdog_interval
 from core.settings import ConfigurationError, Settings, as_environment, with_values
 from core.signals import Signals
@@ -43,14 +43,14 @@ class Commands:
     """The programs that the supervisor runs, to which it adds arguments and the environment."""
 
     worker: Sequence[str] = field(default_factory=lambda: [sys.executable, "-m", "core.worker"])
-    migrate: Sequence[str] = field(default_factory=lambda: [sys.executable, "-m", "voicera", "migrate"])
+    migrate: Sequence[str] = field(default_factory=lambda: [sys.executable, "-m", "core.migrator"])
 
 
 class MigrationFailed(Exception):
     """The migration ended with a code other than 0, and so do we."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"the migration failed with code {code}; see above")
+        super().__init__(f"the migration ended with code {code}; see above")
         self.code = code
 
 
@@ -88,7 +88,7 @@ class Supervisor:
         self._watchdog = watchdog_interval()
         self._next_sign = 0.0
         self._pool: WorkerPool | None = None
-        self._watcher = Watcher(project_folders()) if reload else None
+        self._watcher = Watcher([*project_folders(), *plugin_places()]) if reload else None
         self._stack = EmbeddedStack(settings)
         closing.callback(self._stack.close)
         self._socket = closing.enter_context(listen(settings.host, settings.port))

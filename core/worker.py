@@ -1,7 +1,8 @@
 """One serving process: `python -m core.worker --socket-fd N`, started and watched by the supervisor.
 
-It says `R` on its beat descriptor when it serves, then a dot every half second from its event loop, and
-stops gracefully on SIGTERM or when its life descriptor ends, which means that the supervisor is gone.
+It says `R` on its beat descriptor when it serves, then a dot every half second from its event loop; where it cannot
+start, `!` and why: so the supervisor tells people once what all its workers find. It stops gracefully on SIGTERM or
+when its life descriptor ends, which means that the supervisor is gone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from core.migrations import leave_out_unmigrated
 from core.plugins import PluginError
 from core.protocol import AnyApp
 from core.settings import ConfigurationError, load_settings
+from core.workerpool import MOST_REFUSAL, REFUSED
 
 BEAT_SECONDS = 0.5
 BACKLOG = 4096  # Sanic listens again, and its default of 100 makes a burst of clients wait for a second
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         early = load_settings(check_unknown=False)
     except ConfigurationError as error:
-        return _refused(error)
+        return _refused(error, options.beat_fd)
     log = setup_logging(early.log_level, early.log_format)
     try:
         settings, plugins = discover()
@@ -46,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         assembly = assemble(settings, plugins)
     except (ConfigurationError, PluginError, RouteError) as error:
         log.close()
-        return _refused(error)
+        return _refused(error, options.beat_fd)
     app = build_app(assembly, log=log)
     _collect_rarely()
     _beat(app, options.beat_fd, options.life_fd)
@@ -59,8 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     try:
         Sanic.serve_single(primary=app)
-    except ConfigurationError as error:  # found out when the resources were opened
-        return _refused(error)
+    except (ConfigurationError, PluginError) as error:  # found out when the resources were opened
+        return _refused(error, options.beat_fd)
     finally:
         log.close()
     return 0
@@ -77,8 +79,12 @@ def _collect_rarely() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _refused(error: Exception) -> int:
-    sys.stderr.write(f"voicera: {error}\n")
+def _refused(error: Exception, beat_fd: int) -> int:
+    if beat_fd >= 0:
+        with contextlib.suppress(OSError):  # the supervisor is gone
+            os.write(beat_fd, REFUSED + str(error).encode(errors="replace")[:MOST_REFUSAL])
+    else:
+        sys.stderr.write(f"voicera: {error}\n")
     return ConfigurationError.exit_code
 
 

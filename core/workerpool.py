@@ -18,6 +18,8 @@ from core.steps import Steps
 log = logging.getLogger("voicera.supervisor")
 
 READY = b"R"
+REFUSED = b"!"  # and behind it why a worker does not start
+MOST_REFUSAL = 4000  # bytes: they go into a pipe at once
 READY_WITHIN = 30.0  # seconds
 SILENCE = 10.0  # seconds without a heartbeat after which a worker hangs
 LOOP_LIMIT = 10  # deaths, none of them after having served, at which a start is given up
@@ -37,17 +39,31 @@ class Worker:
         self._ready_since = 0.0
         self._beats = beats
         self._heard = time.monotonic()
+        self._refusal: bytes | None = None
 
     def listen(self) -> None:
         """Take in its heartbeats, and kill it if it has been silent for too long."""
-        with contextlib.suppress(BlockingIOError):
-            while beats := os.read(self._beats, 4096):
-                self._heard = time.monotonic()
-                if not self.ready and READY in beats:
-                    self.ready, self._ready_since = True, self._heard
+        self._read()
         silence = time.monotonic() - self._heard
         if silence > (SILENCE if self.ready else READY_WITHIN) and self.killed is None:
             self.kill(f"gave no sign of life for {silence:.0f} s" if self.ready else "was not ready in time")
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while beats := os.read(self._beats, 4096):
+                self._heard = time.monotonic()
+                if self._refusal is not None:
+                    self._refusal += beats
+                    continue
+                beats, refused, why = beats.partition(REFUSED)
+                self._refusal = why if refused else None
+                if not self.ready and READY in beats:
+                    self.ready, self._ready_since = True, self._heard
+
+    @property
+    def refusal(self) -> str:
+        """Why it did not start, as far as it said so."""
+        return (self._refusal or b"").decode(errors="replace")
 
     def kill(self, reason: str) -> None:
         """End it at once; the reason is told when it has ended."""
@@ -58,7 +74,9 @@ class Worker:
         """Say how it ended, once it has."""
         if self.process.poll() is None:
             return None
+        self._read()  # what it said last
         how = describe(self.process.returncode)
+        how = f"{how} ({self.refusal})" if self.refusal else how
         return f"{self.killed} and was killed" if self.killed else how
 
     @property
@@ -117,7 +135,7 @@ class WorkerPool:
     def step(self) -> None:
         """Hear all workers and replace what has died.
 
-        Raises CrashLoop if none ever came to serve, ConfigurationError if the first say that the settings are wrong.
+        Raises CrashLoop if none ever came to serve, ConfigurationError if the first says that nothing can start so.
         """
         for slot in self._slots:
             for worker in slot.workers():
@@ -207,13 +225,13 @@ class WorkerPool:
             slot.leaving = [(other, until) for other, until in slot.leaving if other is not worker]
 
     def _count_death(self, slot: Slot, worker: Worker, how: str) -> None:
+        if worker.process.returncode == ConfigurationError.exit_code and not self._served:
+            raise ConfigurationError(worker.refusal or "the workers refuse to start; see above")
         delay = slot.backoff.delay(worker.served)
         slot.not_before = time.monotonic() + delay
         log.error("worker %d, pid %d, %s; a new one in %.1f s", slot.number, worker.process.pid, how, delay)
         if self._served:
             return
-        if worker.process.returncode == ConfigurationError.exit_code:
-            raise ConfigurationError("the workers refuse the settings; see above")
         self._deaths += 1
         if self._deaths >= LOOP_LIMIT:
             raise CrashLoop(f"{self._deaths} workers died and none ever served; see above")

@@ -20,6 +20,8 @@ from core.errors import BadRequest, FieldError, InvalidFields
 WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 # The two messages of msgspec that repeat what was sent.
 TELLING = re.compile(r"^Invalid (?:enum )?value (?:'.*'|-?[0-9]+)$", re.DOTALL)
+# And the one that shows a pattern, which says nothing to most people.
+PATTERN = re.compile(r"^Expected `str` matching regex '(?P<pattern>.*)'$", re.DOTALL)
 ESCAPED_NUL = b"\\u0000"
 MOST_ERRORS = 100
 
@@ -121,15 +123,33 @@ def _bare(schema: Any, value: Any) -> Any:
 
 
 def wording(error: Exception, schema: Any = None) -> str:
-    """What msgspec says, without the value that was sent; with the values there are, if `schema` knows them."""
+    """What msgspec says, without the value that was sent; with what is wanted, if `schema` knows it."""
     return _say(str(error), schema)
 
 
 def _say(text: str, schema: Any) -> str:
+    if pattern := PATTERN.match(text):
+        return _wanted(schema) or f"must match the pattern {pattern['pattern']}"
     if not TELLING.match(text):
-        return text.replace("`", "")
+        return _plain(text)
     known = _known(schema)
     return f"must be one of {', '.join(map(str, known))}" if known else "is not one of the known values"
+
+
+def _plain(text: str) -> str:
+    return text.replace("`", "")
+
+
+def _wanted(schema: Any) -> str | None:
+    """The sentence of a type with a pattern: `Meta(pattern=…, extra={"wanted": "must be …"})`, else its description."""
+    for meta in getattr(schema, "__metadata__", ()):
+        if isinstance(meta, msgspec.Meta) and meta.pattern:
+            said: str | None = (meta.extra or {}).get("wanted")
+            return said or (f"does not fit: {_plain(meta.description).rstrip('.')}" if meta.description else None)
+    if hasattr(schema, "__metadata__"):
+        return _wanted(schema.__origin__)
+    members = get_args(schema) if get_origin(schema) in (Union, types.UnionType) else ()
+    return next(filter(None, map(_wanted, members)), None)
 
 
 def _known(schema: Any) -> list[Any]:

@@ -18,6 +18,7 @@ Name = Annotated[
         max_length=200,
         pattern=r"\S",
         description="Unique among the owner's agents, whatever its case; outer white space is cut off.",
+        extra={"wanted": "must not be blank"},
     ),
 ]
 Description = Annotated[str, Meta(max_length=2000)]
@@ -25,7 +26,13 @@ Provider = Annotated[str, Meta(min_length=1, max_length=100, description="A prov
 Model = Annotated[str, Meta(min_length=1, max_length=200, description="The provider's name of a model.")]
 Prompt = Annotated[str, Meta(max_length=100_000)]
 Language = Annotated[
-    str, Meta(max_length=80, pattern=LANGUAGE_TAG, description="A language tag in the form of BCP 47: `en`, `pt-BR`.")
+    str,
+    Meta(
+        max_length=80,
+        pattern=LANGUAGE_TAG,
+        description="A language tag in the form of BCP 47: `en`, `pt-BR`.",
+        extra={"wanted": "must be a language tag such as en or pt-BR"},
+    ),
 ]
 VoiceParameters = Annotated[
     dict[str, Any],

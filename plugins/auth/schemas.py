@@ -9,7 +9,13 @@ from uuid import UUID
 from voicera import Meta, Struct
 
 Email = Annotated[
-    str, Meta(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", description="Compared case-insensitively.")
+    str,
+    Meta(
+        max_length=254,
+        pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
+        description="Compared case-insensitively.",
+        extra={"wanted": "is not an e-mail address"},
+    ),
 ]
 NewPassword = Annotated[
     str,

@@ -15,8 +15,24 @@ MOST_REASON = 200
 # The look-ahead: in Python `$` also matches before a final line feed.
 E164 = r"^\+[0-9]{7,15}(?![\s\S])"
 
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S", description="Outer white space is cut off.")]
-PhoneNumber = Annotated[str, Meta(pattern=E164, description="In the form of E.164: `+`, then 7 to 15 digits.")]
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        pattern=r"\S",
+        description="Outer white space is cut off.",
+        extra={"wanted": "must not be blank"},
+    ),
+]
+PhoneNumber = Annotated[
+    str,
+    Meta(
+        pattern=E164,
+        description="In the form of E.164: `+`, then 7 to 15 digits.",
+        extra={"wanted": "must be a phone number in the form of E.164: +, then 7 to 15 digits"},
+    ),
+]
 PhoneNumbers = Annotated[
     list[PhoneNumber],
     Meta(description=f"In the order of calling; to {MOST_NUMBERS}, of equal ones the first counts."),

@@ -24,7 +24,7 @@ from core import cli, figure_store
 from core.app import assemble, discover
 from core.cli import main
 from core.settings import Settings, as_environment
-from voicera.testing import Running
+from voicera.testing import Running, eventually
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["serve", "migrate", "env", "settings", "plugins", "routes", "user"]
@@ -47,7 +47,7 @@ def voicera(*arguments: str, folder: Path, program: list[str] | None = None, **e
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -164,14 +164,21 @@ async def test_plugins_shows_what_the_hooks_of_the_running_service_have_cost(run
     assert (await (await running.client.new_user()).get("/auth/me")).status == 200
     assert await figure_store.flush(running.resources.cache, running.resources.hooks)
     environ = as_environment(running.resources.settings)
-    done = await asyncio.to_thread(voicera, "plugins", folder=tmp_path, **environ)
+    patient = [sys.executable, "-m", "voicera.testing"]
+    done = await asyncio.to_thread(voicera, "plugins", folder=tmp_path, program=patient, **environ)
     assert done.returncode == 0, done.stderr
     [line] = [line for line in done.stdout.splitlines() if line.startswith("│ auth ")]
     cells = [cell.strip() for cell in line.strip("│").split("│")]
-    assert cells[3] == "active"
-    assert int(cells[4]) > 0
-    assert cells[5].endswith(" s")
-    assert cells[6] == "0"
+    assert cells[:3] == ["auth", core.__version__, "active"]
+    assert int(cells[3]) > 0
+    assert cells[4].endswith(" s")
+    assert cells[5] == "0"
+    assert int(cells[6]) == len(running.resources.hooks.names_used_by("auth"))
+    done = await asyncio.to_thread(voicera, "plugins", "--hooks", folder=tmp_path, **environ)
+    [line] = [line for line in done.stdout.splitlines() if "│ authenticate " in line]
+    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    assert cells[:2] == ["auth", "authenticate"]
+    assert (int(cells[2]) > 0, cells[3][-2:], cells[4]) == (True, " s", "0")
 
 
 def test_migrate_says_what_it_did_on_stderr(stack: Settings, tmp_path: Path) -> None:
@@ -192,10 +199,108 @@ def test_plugins_lists_what_is_active_and_what_is_disabled(inside: Inside) -> No
     done = inside("plugins", VOICERA_PLUGINS_DISABLED="agents")
     assert done.returncode == 0
     states = {
-        cells[0]: cells[3] for line in done.stdout.splitlines() if len(cells := line.replace("│", " ").split()) > 3
+        cells[0]: cells[2] for line in done.stdout.splitlines() if len(cells := line.replace("│", " ").split()) > 2
     }
     assert states["auth"] == "active"
     assert states["agents"] == "disabled"
+
+
+def test_plugins_can_be_read_on_a_narrow_terminal(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.out, "width", 80)
+    plain, with_hooks = inside("plugins").stdout.splitlines(), inside("plugins", "--hooks").stdout.splitlines()
+    infos = discover(environ={})[1].infos()
+    assert len(plain) == len(infos) + 5, "a line for each plugin"
+    assert max(map(len, with_hooks)) <= 80
+    hooks = [line.replace("│", " ").split() for line in with_hooks[len(plain) :] if "│" in line]
+    assert [cells[-1] for cells in hooks] == [hook for info in infos for hook in info.hooks], "none is broken or cut"
+
+
+BAD_IMPORT = "import nothing_like_it\n"
+BAD_HOOK = """
+from voicera import hookimpl
+
+@hookimpl
+def register_errors():
+    raise RuntimeError("no\\nlicence")
+"""
+LIFELESS = """
+from voicera import hookimpl
+
+@hookimpl
+def lifespan(resources):
+    raise RuntimeError("no licence server")
+"""
+CLASHING = """
+from voicera import Blueprint, Reply, Request, hookimpl, public, reply
+
+blueprint = Blueprint("/clash")
+
+@blueprint.get("/here", returns=int)
+@public
+async def show_here(request: Request) -> Reply:
+    return reply(1)
+
+@hookimpl
+def register_blueprints():
+    return [blueprint]
+"""
+
+
+def install(folder: Path, **plugins: str) -> Path:
+    """Make plugins that whoever has the folder on the path finds as installed ones."""
+    for name, text in plugins.items():
+        info = folder / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (folder / f"{name}.py").write_text(text)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[voicera.plugins]\n{name} = {name}\n")
+    return folder
+
+
+@pytest.fixture
+def failing(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = install(tmp_path_factory.mktemp("installed"), bad_hook=BAD_HOOK, bad_import=BAD_IMPORT)
+    monkeypatch.syspath_prepend(folder)
+
+
+@pytest.mark.usefixtures("failing")
+@pytest.mark.parametrize(
+    ("arguments", "code", "more"),
+    [
+        (["routes"], 0, []),
+        (["plugins"], 0, []),
+        (["user", "--help"], 0, []),
+        (["user", "disable", "a@example.com"], 78, [f"voicera: {NO_STACK}"]),  # it looks for the plugins twice
+    ],
+)
+def test_a_plugin_that_is_left_out_is_a_line_on_stderr_that_names_it(
+    inside: Inside, arguments: list[str], code: int, more: list[str]
+) -> None:
+    done = inside(*arguments)
+    import_line = "voicera: plugin left out: bad_import: ModuleNotFoundError: No module named 'nothing_like_it'"
+    hook_line = "voicera: plugin left out: bad_hook: RuntimeError: no licence"
+    collected = [hook_line] if arguments[0] in ("routes", "plugins") else []
+    assert (done.returncode, done.stderr.splitlines()) == (code, [import_line, *collected, *more])
+
+
+@pytest.mark.usefixtures("failing")
+def test_plugins_says_below_the_table_why_one_failed(inside: Inside) -> None:
+    lines = inside("plugins").stdout.splitlines()
+    assert lines[-2:] == [
+        "bad_hook failed: RuntimeError: no licence",
+        "bad_import failed: ModuleNotFoundError: No module named 'nothing_like_it'",
+    ]
+
+
+def test_serve_says_a_clash_once_with_both_names_and_the_way_out(stack: Settings, tmp_path: Path) -> None:
+    folder = install(tmp_path / "installed", one_clash=CLASHING, two_clash=CLASHING)
+    environ = {**as_environment(stack), "PYTHONPATH": str(folder)}
+    done = voicera("serve", "--port", "0", folder=tmp_path, **environ)
+    assert done.returncode == 78
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    errors = [line["message"] for line in lines if line["level"] != "info"]
+    way_out = "VOICERA_PLUGINS_DISABLED=<one of them> starts without it"
+    assert errors == [f"GET /clash/here is claimed by both one_clash and two_clash: {way_out}"]
 
 
 @dataclass
@@ -205,6 +310,7 @@ class Serving:
     process: subprocess.Popen[bytes]
     home: Path
     folder: Path
+    installed: Path
 
     def run(self, *arguments: str, **environ: str) -> Done:
         return voicera(*arguments, "--data-dir", str(self.home), folder=self.folder, **environ)
@@ -219,7 +325,7 @@ class Serving:
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=120,
         )
         pairs = (line.partition("=") for line in done.stdout.splitlines())
         return {name: value for name, _, value in pairs if name.startswith("VOICERA_")}
@@ -230,22 +336,23 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """One for all tests that ask for it; those are all `async`, or pytest starts it twice."""
     folder = tmp_path_factory.mktemp("cli")
     home = folder / "a data directory, ü"
+    installed = install(tmp_path_factory.mktemp("installed"), bad_import=BAD_IMPORT, lifeless=LIFELESS)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [PROGRAM, "serve", "--port", "0", "--workers", "1", "--data-dir", str(home)],
-            env=environment(),
+            env=environment(PYTHONPATH=str(installed)),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
         )
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while "ready on http" not in (folder / "log").read_text():
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < until
             time.sleep(0.05)
-        yield Serving(process, home, folder)
+        yield Serving(process, home, folder, installed)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert voicera("env", "--data-dir", str(home), folder=folder).returncode == 78, "nothing runs there any more"
@@ -255,18 +362,40 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
             process.wait(10)
 
 
+async def test_all_that_serve_says_are_log_lines_and_they_name_the_plugin_that_is_left_out(serving: Serving) -> None:
+    lines = [json.loads(line) for line in (serving.folder / "log").read_text().splitlines()]
+    started = next(at for at, line in enumerate(lines) if line["message"].startswith("worker 1 started"))
+    for part, names in ((lines[:started], {"bad_import"}), (lines[started:], {"bad_import", "lifeless"})):
+        left_out = [line for line in part if line["message"] == "plugin left out"]
+        assert {line["plugin"] for line in left_out} == names
+        assert {line["level"] for line in left_out} == {"error"}
+    assert "calls" in {line["message"].partition(" ")[2].partition("/")[0] for line in lines[:started]}, "migrated"
+
+
+async def test_plugins_shows_what_has_failed_in_the_running_service(serving: Serving) -> None:
+    done = serving.run("plugins", PYTHONPATH=str(serving.installed))
+    assert done.returncode == 0
+    rows = [[cell.strip() for cell in line.split("│")] for line in done.stdout.splitlines() if "│" in line]
+    states = {row[1]: row[3] for row in rows}
+    assert (states["lifeless"], states["auth"]) == ("failed", "active")
+    assert "lifeless failed: RuntimeError: no licence server" in done.stdout.splitlines()
+
+
 async def test_env_prints_exports_that_a_shell_can_read(serving: Serving) -> None:
     values = serving.values()
     assert {
         *("VOICERA_DATABASE_URL", "VOICERA_REDIS_URL", "VOICERA_S3_ENDPOINT_URL", "VOICERA_PORT"),
         *("VOICERA_S3_ACCESS_KEY_ID", "VOICERA_S3_SECRET_ACCESS_KEY", "VOICERA_HOST", "VOICERA_DATA_DIR"),
     } <= values.keys()
-    assert readiness(values) == {"database": "ok", "storage": "ok", "cache": "ok"}
+    await eventually(lambda: readiness(values) == {"database": "ok", "storage": "ok", "cache": "ok"})
 
 
 def readiness(values: dict[str, str]) -> Any:
-    with urlopen(f"http://{values['VOICERA_HOST']}:{values['VOICERA_PORT']}/readiness", timeout=10) as answer:
-        return json.load(answer)["data"]
+    try:
+        with urlopen(f"http://{values['VOICERA_HOST']}:{values['VOICERA_PORT']}/readiness", timeout=10) as answer:
+            return json.load(answer)["data"]
+    except OSError:  # not ready: that a moment ago is no news on a busy machine
+        return None
 
 
 async def test_one_setting_alone_can_be_used_as_it_is(serving: Serving) -> None:

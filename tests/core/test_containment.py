@@ -8,13 +8,14 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from pydantic import create_model
 
 from core import API_VERSION, figure_store
 from core import plugins as kernel_plugins
@@ -30,6 +31,7 @@ from voicera import (
     Limit,
     PreconditionFailed,
     Request,
+    SettingsSection,
     hookimpl,
     hookspec,
     memory_storage,
@@ -38,6 +40,17 @@ from voicera import (
 )
 from voicera.testing import Running, eventually, fresh_database, running_app, settings_for_tests
 
+COLOURED = """
+from voicera import SettingsSection, hookimpl
+
+class Coloured(SettingsSection):
+    colour: {kind} | None = None
+    shade_of_{kind}: int = 0
+
+@hookimpl
+def register_settings():
+    return [Coloured]
+"""
 CALL = {"phone_number": "+1234567890", "status": "completed"}
 
 
@@ -268,6 +281,32 @@ class TestClashes:
         with pytest.raises(PluginClash, match="the rate limit upload is claimed by both calls and thief"):
             brought(plugin("thief", register_rate_limits=lambda settings: {"upload": Limit(1, 1)}))
 
+    @pytest.mark.parametrize(
+        ("name", "holder"), [("port", "core"), ("rate_limit_upload", "calls"), ("colour", "first_of_two")]
+    )
+    def test_a_taken_setting(self, name: str, holder: str) -> None:
+        first, thief = (
+            create_model(each, __base__=SettingsSection, **{field: (int, 7)})
+            for each, field in (("First", "colour"), ("Thief", name))
+        )
+        said = f"the setting VOICERA_{name.upper()} is claimed by both {holder} and thief"
+        with pytest.raises(PluginClash, match=said):
+            brought(
+                plugin("first_of_two", register_settings=lambda: [first]),
+                plugin("thief", register_settings=lambda: [thief]),
+            )
+
+    def test_the_way_out_is_said_and_works(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        for name, kind in {"colour_by_name": "str", "colour_by_number": "int"}.items():
+            (tmp_path / f"{name}.py").write_text(COLOURED.format(kind=kind))
+        monkeypatch.syspath_prepend(tmp_path)
+        found = [EntryPoint(name, name, kernel_plugins.GROUP) for name in ("colour_by_name", "colour_by_number")]
+        monkeypatch.setattr(kernel_plugins, "entry_points", lambda group: found)
+        with pytest.raises(PluginClash, match=r": VOICERA_PLUGINS_DISABLED=<one of them> starts without it$"):
+            brought(VOICERA_COLOUR="red")
+        infos = brought(VOICERA_COLOUR="red", VOICERA_SHADE_OF_INT="7", VOICERA_PLUGINS_DISABLED="colour_by_number")
+        assert (infos["colour_by_name"].status, infos["colour_by_number"].status) == ("active", "disabled")
+
     async def test_a_taken_table_and_a_taken_app_name(self, servers: Settings, app_of: Callable[..., str]) -> None:
         settings = await fresh_database(servers)
         for path, said in (
@@ -405,6 +444,18 @@ class TestWhileAWorkerStarts:
             answered = await app.client.get("/lifeless")
             assert (answered.status, answered.code) == (503, "SERVER_002")
             assert answered.error["details"] == "the plugin lifeless is out of order"
+            # The others, and `voicera plugins`, are told before it serves; another worker may have had more luck.
+            told = (await figure_store.read(app.resources.cache)).left_out
+            lucky = plugin("lifeless", lifespan=lambda resources: nullcontext())
+            async with running_app(settings_for_tests(stack), plugins=[lucky], migrated=True) as other:
+                elsewhere = await shown(other, "lifeless")
+        assert told["lifeless"] == "RuntimeError: no licence server"
+        assert told["shapeless"].startswith("TypeError: lifespan() returned an int")
+        assert {name: elsewhere[name] for name in ("status", "error", "hooks")} == {
+            "status": "failed",
+            "error": "RuntimeError: no licence server",
+            "hooks": [],
+        }
         assert named(caplog, "plugin left out") == ["lifeless", "shapeless"]
 
     async def test_one_whose_lifespan_hangs_or_exits_is_left_out_too(

@@ -210,7 +210,7 @@ async def test_after_contains_an_error_and_the_others_still_hear(caplog: pytest.
     background = Background()
     plugins.hooks.after(background, "session_ended", resources=None, principal=None)
     await eventually(heard.is_set)
-    await background.drain(1)
+    await background.drain(30)
     assert [record.__dict__["plugin"] for record in caplog.records if record.message == "hook failed"] == ["a"]
 
 

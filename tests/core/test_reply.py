@@ -242,6 +242,40 @@ def test_the_paths_of_failing_fields_lead_into_objects_and_lists() -> None:
     ]
 
 
+SPEED = Annotated[str, msgspec.Meta(pattern="^[0-9]+$", extra={"wanted": "must be digits"})]
+COLOUR = Annotated[str, msgspec.Meta(pattern="^[a-z]+$", description="In `small` letters.")]
+SHAPE = Annotated[str, msgspec.Meta(pattern="^[A-Z]+$")]
+
+
+class Patterns(msgspec.Struct):
+    """Texts of a certain form, each as it may be declared."""
+
+    speed: SPEED
+    speeds: list[SPEED]
+    spare: SPEED | None
+    outer: Annotated[SPEED | None, msgspec.Meta(description="Of the whole.")]
+    colour: COLOUR
+    shape: SHAPE
+
+
+def test_a_text_of_the_wrong_form_is_answered_with_what_is_wanted_and_never_with_the_text() -> None:
+    body = dict.fromkeys(("speed", "spare", "outer"), CANARY) | {
+        "colour": "7",
+        "shape": "7",
+        "speeds": ["1", CANARY],
+    }
+    with pytest.raises(InvalidFields) as caught:
+        decode(json.dumps(body).encode(), Patterns)
+    assert caught.value.details == [
+        {"field": "speed", "message": "must be digits"},
+        {"field": "speeds[1]", "message": "must be digits"},
+        {"field": "spare", "message": "must be digits"},
+        {"field": "outer", "message": "must be digits"},
+        {"field": "colour", "message": "does not fit: In small letters"},
+        {"field": "shape", "message": "must match the pattern ^[A-Z]+$"},
+    ]
+
+
 @given(st.one_of(JSON_VALUES, st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, JSON_VALUES))))
 @settings(max_examples=300, deadline=None)
 def test_any_json_is_decoded_or_refused_and_nothing_else_happens(value: Any) -> None:

@@ -188,7 +188,7 @@ def voicera(*arguments: str, folder: Path, **environ: str) -> subprocess.Complet
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
 
 

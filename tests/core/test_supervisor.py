@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import psutil
@@ -18,14 +19,15 @@ import pytest
 
 from core.backoff import Backoff
 from core.embedded import running_stack
-from core.reload import Watcher
+from core.plugins import GROUP
+from core.reload import Watcher, plugin_places
 
 _spec = importlib.util.spec_from_file_location("service", Path(__file__).with_name("service.py"))
 assert _spec is not None
 assert _spec.loader is not None
 service = sys.modules["service"] = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(service)
-Service, until = service.Service, service.until
+Service, until, PATIENCE = service.Service, service.until, service.PATIENCE
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -51,7 +53,7 @@ class TestOrder:
 
     def test_a_failed_migration_is_shown_and_its_code_is_ours(self, log: Path) -> None:
         with Service(log, environment={"STUB_MIGRATE_CODE": "3"}) as it:
-            assert it.process.wait(20) == 3
+            assert it.process.wait(PATIENCE) == 3
             assert "the migration ends with 3" in it.text()
             assert "worker" not in it.text()
 
@@ -59,7 +61,7 @@ class TestOrder:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
             with Service(log, {"port": port}) as it:
-                assert it.process.wait(20) == 78
+                assert it.process.wait(PATIENCE) == 78
         expected = (
             f"cannot listen on http://127.0.0.1:{port}: Address already in use (VOICERA_PORT or --port name another)"
         )
@@ -68,7 +70,7 @@ class TestOrder:
     def test_in_production_what_has_no_url_is_named_and_refused(self, log: Path, tmp_path: Path) -> None:
         flags = {"env": "production", "s3_endpoint_url": None, "redis_url": None, "data_dir": tmp_path / "data"}
         with Service(log, flags) as it:
-            assert it.process.wait(20) == 78
+            assert it.process.wait(PATIENCE) == 78
         line = "in production nothing is embedded: give VOICERA_REDIS_URL, VOICERA_S3_ENDPOINT_URL"
         assert it.text().splitlines() == ["begun", line]
         assert not (tmp_path / "data").exists()
@@ -84,19 +86,17 @@ class TestWorkers:
         with Service(log) as it:
             victim, other = it.ready().workers()
             os.kill(victim, signal.SIGKILL)
-            until(lambda: len(set(it.workers()) - {victim}) == 2, 1.0)
+            until(lambda: len(set(it.workers()) - {victim}) == 2)
             it.says(r"worker \d ready", count=3)
             assert f"pid {victim}, died of SIGKILL; a new one in 0.0 s" in it.text()
             assert other in it.workers()
 
-    def test_with_all_workers_killed_it_serves_again_within_two_seconds(self, log: Path) -> None:
+    def test_with_all_workers_killed_a_request_waits_until_it_serves_again(self, log: Path) -> None:
         with Service(log) as it:
             killed = it.ready().workers()
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
-            began = time.monotonic()
             assert int(it.get()) not in killed, "the socket stays open: a request waits rather than fails"
-            assert time.monotonic() - began < 2
 
     @pytest.mark.parametrize("how", ["stopped", "blocked"])
     def test_a_silent_worker_is_killed_and_replaced(self, log: Path, how: str) -> None:
@@ -119,7 +119,7 @@ class TestWorkers:
         broken = tmp_path / "broken"
         broken.write_text("5")
         with Service(log, environment={"STUB_BROKEN": str(broken)}) as it:
-            assert it.process.wait(30) == 1
+            assert it.process.wait(PATIENCE) == 1
             assert it.text().count("ended with code 5") == 10
             assert "10 workers died and none ever served" in it.text()
 
@@ -132,13 +132,34 @@ class TestWorkers:
                 os.kill(pid, signal.SIGKILL)
             it.says("ended with code 5", count=12)
             broken.unlink()
-            assert int(it.get(seconds=10)) not in victims
+            assert int(it.get()) not in victims
 
-    def test_workers_that_refuse_the_settings_end_the_start_with_78(self, log: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("told", "said"),
+        [
+            ("78 GET /x is claimed by both one and two", "GET /x is claimed by both one and two"),
+            ("78", "the workers refuse to start; see above"),
+        ],
+    )
+    def test_workers_that_refuse_to_start_end_it_with_78_and_what_they_say_is_said_once(
+        self, log: Path, tmp_path: Path, told: str, said: str
+    ) -> None:
         broken = tmp_path / "broken"
-        broken.write_text("78")
+        broken.write_text(told)
         with Service(log, environment={"STUB_BROKEN": str(broken)}) as it:
             assert it.process.wait(20) == 78
+            assert it.text().count(said) == 1
+            assert it.text().splitlines()[-1] == said, "the last line, after all has stopped"
+            assert "a new one in" not in it.text()
+
+    def test_a_successor_that_refuses_to_start_is_named_with_its_reason(self, log: Path, tmp_path: Path) -> None:
+        broken = tmp_path / "broken"
+        with Service(log, {"workers": 1}, environment={"STUB_BROKEN": str(broken)}) as it:
+            (old,) = it.ready().workers()
+            broken.write_text("78 GET /x is claimed by both one and two")
+            it.signal(signal.SIGHUP)
+            it.says(r"ended with code 78 \(GET /x is claimed by both one and two\) before it replaced the old one")
+            assert it.get() == str(old)
 
     def test_delays_begin_with_none_and_double_while_the_deaths_are_young(self) -> None:
         backoff = Backoff()
@@ -179,6 +200,30 @@ class TestExchange:
             it.says("all workers exchanged")
             assert it.workers() != [before]
 
+    def test_installed_plugins_that_are_worked_on_are_watched_and_copied_ones_are_not(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source, copied = tmp_path / "work", tmp_path / "site-packages"
+        for folder, name in ((source, "edited_package"), (copied, "copied_package")):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "__init__.py").write_text("raise RuntimeError('it is only looked for')\n")
+        (source / "edited_module.py").write_text("\n")
+        names = ("edited_package", "edited_module", "copied_package", "gone")
+        found = [EntryPoint(name, f"{name}.plugin" if "package" in name else name, GROUP) for name in names]
+        monkeypatch.setattr("core.reload.entry_points", lambda group: found if group == GROUP else [])
+        for folder in (source, copied):
+            monkeypatch.syspath_prepend(folder)
+        places = plugin_places()
+        assert places == [source / "edited_module.py", source / "edited_package"]
+
+        monkeypatch.setattr("core.reload.INTERVAL", 0)
+        watcher = Watcher(places)
+        assert watcher.changed() is None
+        os.utime(source / "edited_module.py", (1, 1))
+        assert watcher.changed() == str(source / "edited_module.py")
+        (source / "edited_package" / "queries.py").write_text("\n")
+        assert watcher.changed() == str(source / "edited_package" / "queries.py")
+
     def test_the_watcher_sees_what_is_changed_added_and_removed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -200,15 +245,15 @@ class TestExchange:
 class TestEnd:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_a_running_request_is_answered_before_the_end(self, log: Path, number: signal.Signals) -> None:
-        with Service(log) as it:
+        with Service(log, {"shutdown_grace": 60}) as it:
             it.ready()
             answers: list[str] = []
             asking = threading.Thread(target=lambda: answers.append(it.get("/slow")))
             asking.start()
-            time.sleep(0.3)
+            it.says("asked for /slow")
             it.signal(number)
-            assert it.process.wait(7) == 0
-            asking.join(5)
+            assert it.process.wait(PATIENCE) == 0
+            asking.join(PATIENCE)
             assert answers
             assert answers[0].isdigit()
             assert it.left() == []
@@ -218,30 +263,30 @@ class TestEnd:
             it.ready()
             began = time.monotonic()
             assert it.end() == 0
-            assert 1 <= time.monotonic() - began < 3
+            assert time.monotonic() - began >= 1
             assert it.left() == []
 
     def test_a_second_ctrl_c_hurries(self, log: Path) -> None:
-        with Service(log, {"shutdown_grace": 60}, environment={"STUB_WORKER": "stubborn"}) as it:
+        with Service(log, {"shutdown_grace": 600}, environment={"STUB_WORKER": "stubborn"}) as it:
             it.ready()
             it.signal(signal.SIGINT)
             time.sleep(0.5)
             assert it.process.poll() is None
             it.signal(signal.SIGINT)
-            assert it.process.wait(3) == 0
+            assert it.process.wait(PATIENCE) == 0
             assert it.left() == []
 
     def test_sigterm_during_the_migration_ends_it(self, log: Path) -> None:
-        with Service(log, environment={"STUB_MIGRATE_SECONDS": "60"}) as it:
+        with Service(log, environment={"STUB_MIGRATE_SECONDS": "600"}) as it:
             until(it.relatives)
-            assert it.end(5) == 0
+            assert it.end() == 0
             assert it.left() == []
 
     def test_the_workers_die_with_a_killed_supervisor_and_the_port_is_free(self, log: Path) -> None:
         with Service(log) as it:
             address = it.ready().address
             it.process.kill()
-            until(lambda: not it.left(), 2.0)
+            until(lambda: not it.left())
             with socket.create_server(address):
                 pass
 
@@ -250,7 +295,7 @@ class TestSystem:
     def test_systemd_is_told_that_it_is_ready_alive_and_stopping(self, log: Path, tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
             systemd.bind(str(tmp_path / "notify"))
-            systemd.settimeout(20)
+            systemd.settimeout(PATIENCE)
             told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
             with Service(log, {"workers": 1}, environment=told) as it:
                 messages = [systemd.recv(100).decode()]
@@ -261,7 +306,7 @@ class TestSystem:
                 it.process.terminate()
                 while messages[-1] != "STOPPING=1":
                     messages.append(systemd.recv(100).decode())
-                assert it.process.wait(10) == 0
+                assert it.process.wait(PATIENCE) == 0
 
     @root_only
     @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
@@ -272,9 +317,9 @@ class TestSystem:
             (inner,) = psutil.Process(it.process.pid).children()
             it.get("/orphan")
             assert len(inner.children()) == 2, "the worker, and the orphan that we were given"
-            until(lambda: len(inner.children()) == 1, 5.0)
+            until(lambda: len(inner.children()) == 1)
             inner.terminate()
-            it.process.wait(10)
+            it.process.wait(PATIENCE)
             assert it.text().endswith("stopped\n")
 
 
@@ -293,7 +338,7 @@ class TestWhole:
             assert it.get("/VOICERA_DATABASE_URL") == stack["database_url"]
             assert it.get("/VOICERA_S3_SECRET_ACCESS_KEY") == stack["s3_secret_access_key"]
             with Service(tmp_path / "second.log", {"data_dir": data}, embedded=True) as second:
-                assert second.process.wait(20) == 78
+                assert second.process.wait(PATIENCE) == 78
             line = f"data directory {data} is in use by another voicera serve, pid {it.process.pid}"
             assert second.text().splitlines() == ["begun", line]
             assert it.end() == 0
@@ -308,7 +353,7 @@ class TestWhole:
         with Service(log, {"data_dir": data}, embedded=True) as it:
             it.ready()
             it.process.kill()
-            until(lambda: not it.left(), 2.0, "all gone")
+            until(lambda: not it.left(), what="all gone")
             assert (data / "stack.json").exists()
             assert running_stack(data) is None, "what it left behind is not believed"
         with Service(tmp_path / "again.log", {"data_dir": data}, embedded=True) as again:
@@ -352,11 +397,9 @@ def _end_at(folder: Path, moments: list[float], failures: list[str]) -> None:
         with Service(log, {"data_dir": folder / str(moment)}, embedded=True, environment=environment) as it:
             it.says("begun")
             time.sleep(moment)
-            began = time.monotonic()
             code = it.end()
-            took = time.monotonic() - began
-            if code != 0 or took > 7 or it.left():
-                failures.append(f"after {moment} s: code {code} in {took:.1f} s, left {it.left()}\n{it.text()}")
+            if code != 0 or it.left():
+                failures.append(f"after {moment} s: code {code}, left {it.left()}\n{it.text()}")
 
 
 def _ask_and_forget(it: object) -> None:

@@ -6,8 +6,11 @@ import ast
 import inspect
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
+import msgspec
 import pytest
 import write_docs
 
@@ -128,3 +131,29 @@ def test_the_decisions_are_listed() -> None:
     listed = (ROOT / "docs/decisions/README.md").read_text()
     for page in (ROOT / "docs/decisions").glob("*.md"):
         assert page.name == "README.md" or page.name in listed, page.name
+
+
+def patterned(schema: Any, seen: set[Any]) -> Iterator[msgspec.Meta]:
+    """Every `Meta` with a pattern in a type, and in those that it is made of."""
+    for meta in getattr(schema, "__metadata__", ()):
+        if isinstance(meta, msgspec.Meta) and meta.pattern:
+            yield meta
+    inner = [schema.__origin__] if hasattr(schema, "__metadata__") else list(get_args(schema))
+    if isinstance(schema, type) and issubclass(schema, msgspec.Struct) and schema not in seen:
+        seen.add(schema)
+        inner += get_type_hints(schema, include_extras=True).values()
+    for each in inner:
+        yield from patterned(each, seen)
+
+
+def test_nobody_is_answered_with_a_regular_expression() -> None:
+    """Way out: `Meta(pattern=…, extra={"wanted": "must be …"})`."""
+    seen: set[Any] = set()
+    taken = [
+        (route.name, meta)
+        for route in assemble(*discover(environ={})).routes
+        for schema in (route.body, route.query, route.streamed_body)
+        for meta in patterned(schema, seen)
+    ]
+    assert len(taken) > 3
+    assert [(name, meta) for name, meta in taken if not ((meta.extra or {}).get("wanted") or meta.description)] == []

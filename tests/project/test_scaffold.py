@@ -73,7 +73,7 @@ async def test_a_change_of_the_tables_becomes_a_migration(servers: Settings, tmp
     stack = as_environment(await fresh_database(servers))
 
     def voicera(*arguments: str) -> str:
-        found: str = environment.run("-m", "voicera", *arguments, cwd=tmp_path, **stack)
+        found: str = environment.run("-m", "voicera.testing", *arguments, cwd=tmp_path, **stack)
         return found
 
     assert "nothing to write" in voicera("plugin", "migration", "short_calls")

@@ -8,7 +8,15 @@ from voicera import Meta, Struct
 
 Provider = Literal["retell", "vapi"]
 # The look-ahead is the end of the text: in Python `$` also matches before a final line feed.
-Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\u0000]*(?![\s\S])")]
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[^\u0000]*(?![\s\S])",
+        extra={"wanted": "must not contain U+0000"},
+    ),
+]
 Secret = Annotated[
     str,
     Meta(
@@ -16,6 +24,7 @@ Secret = Annotated[
         max_length=200,
         pattern=r"^[!-~]+(?![\s\S])",
         description="For Retell: the API key that signs its webhooks. Not for Vapi, where the answer has a new one.",
+        extra={"wanted": "must be printable ASCII without spaces"},
     ),
 ]
 

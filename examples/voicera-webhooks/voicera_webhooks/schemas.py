@@ -26,10 +26,13 @@ Url = Annotated[
         max_length=2000,
         pattern=r"^[!-~\u00a1-\uffff]+(?![\s\S])",
         description="Where events are posted to: https, a public address, no user name, port 443 or above 1023.",
+        extra={"wanted": "must not contain spaces or control characters"},
     ),
 ]
 Events = Annotated[list[EventType], Meta(min_length=1, max_length=50, description="What to send.")]
-Description = Annotated[str, Meta(max_length=500, pattern=r"^[^\u0000]*(?![\s\S])")]
+Description = Annotated[
+    str, Meta(max_length=500, pattern=r"^[^\u0000]*(?![\s\S])", extra={"wanted": "must not contain U+0000"})
+]
 
 
 class NewWebhook(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):

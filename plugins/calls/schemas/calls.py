@@ -46,7 +46,12 @@ class Direction(StrEnum):
 
 # (?![\s\S]) is the end of the text in Python's and in ECMA's dialect alike; `$` lets a line feed pass in Python.
 PhoneNumber = Annotated[
-    str, Meta(pattern=r"^\+[0-9]{7,15}(?![\s\S])", description="E.164 in form: +, then 7 to 15 digits.")
+    str,
+    Meta(
+        pattern=r"^\+[0-9]{7,15}(?![\s\S])",
+        description="E.164 in form: +, then 7 to 15 digits.",
+        extra={"wanted": "must be a phone number in the form of E.164: +, then 7 to 15 digits"},
+    ),
 ]
 ExternalId = Annotated[
     str, Meta(min_length=1, max_length=200, description="The telephony provider's id of the call; unique per owner.")

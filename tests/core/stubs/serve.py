@@ -21,6 +21,7 @@ for name, value in options.get("limits", {}).items():
     setattr(workerpool, name, value)
 if watched := options.get("watched"):
     supervisor.project_folders = lambda: [Path(watched)]
+    supervisor.plugin_places = list
 stubs = Path(__file__).parent
 real = options.get("real", False)
 commands = supervisor.Commands(

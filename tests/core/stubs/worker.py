@@ -17,6 +17,8 @@ MODE = os.environ.get("STUB_WORKER", "")
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+    sys.stderr.write(f"asked for {path}\n")
+    sys.stderr.flush()
     if path == "/slow":
         await asyncio.sleep(2)
     elif path == "/hang":
@@ -57,7 +59,10 @@ def main() -> None:
     options = parser.parse_args()
     broken = os.environ.get("STUB_BROKEN")
     if broken and Path(broken).exists():
-        sys.exit(int(Path(broken).read_text() or "1"))
+        code, _, reason = Path(broken).read_text().partition(" ")
+        if reason:
+            os.write(options.beat_fd, f"!{reason}".encode())
+        sys.exit(int(code or "1"))
     if MODE == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if MODE == "mute":
