@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from plugins.calls.hookspecs import CallsChanged, CallsRecorded
+from plugins.analytics.hookspecs import Card
+from plugins.calls.hookspecs import CallFilter, CallsChanged, CallsRecorded
 from plugins.campaigns.hookspecs import CampaignEvent, CampaignNumbers
 from voicera import ApiError, Blueprint, Connection, Resources, SettingsSection, hookimpl
 
 from voicera_donotcall import errors, routes, service
+from voicera_donotcall.filters import DO_NOT_CALL
 from voicera_donotcall.settings import DoNotCallSettings
 
 api_version = "1.0"
@@ -34,7 +36,17 @@ def register_errors() -> Sequence[type[ApiError]]:
     return errors.ALL
 
 
-# Optional hooks: their publishers, the campaigns and the calls, may be disabled.
+# Optional hooks: their publishers, the analytics, the calls and the campaigns, may be disabled.
+@hookimpl(optionalhook=True)
+def register_cards() -> Sequence[Card]:
+    return [Card(key="do-not-call", title="Do not call", path="/do-not-call/count", kind="figure")]
+
+
+@hookimpl(optionalhook=True)
+def register_call_filters() -> Sequence[CallFilter]:
+    return [DO_NOT_CALL]
+
+
 @hookimpl(optionalhook=True)
 async def campaign_launching(
     resources: Resources, connection: Connection, campaign: CampaignEvent, numbers: CampaignNumbers

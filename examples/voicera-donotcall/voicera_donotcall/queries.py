@@ -81,6 +81,12 @@ async def page(
     return total, [Entry(**row) for row in rows]
 
 
+async def count(connection: Connection, owner_id: UUID, now: datetime) -> int:
+    """How many numbers must not be called now."""
+    found: int = await connection.fetchval(COUNT, owner_id, now, "")
+    return found
+
+
 REASONS = """
 SELECT phone_number, reason FROM donotcall_numbers
 WHERE owner_id = $1 AND phone_number = ANY($2) AND (expires_at IS NULL OR expires_at > $3)

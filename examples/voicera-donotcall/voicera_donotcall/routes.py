@@ -6,7 +6,7 @@ from voicera import Blueprint, Page, Reply, Request, reply, requires
 
 from voicera_donotcall import service
 from voicera_donotcall.errors import NotListed
-from voicera_donotcall.schemas import ENTRY, Entry, EntryQuery, NewNumbers, Report
+from voicera_donotcall.schemas import ENTRY, Entry, EntryQuery, Figure, NewNumbers, Report
 
 READ, WRITE = "donotcall:read", "donotcall:write"
 BODY_BYTES = 4 * 1024 * 1024  # 100,000 phone numbers, generously written
@@ -40,6 +40,13 @@ async def list_numbers(request: Request) -> Reply:
     """List the phone numbers that must not be called now, by number."""
     wanted = request.query(EntryQuery)
     return reply(await service.page(request.resources, request.principal.owner_id, wanted))
+
+
+@blueprint.get("/count", returns=Figure, examples={"reply": {"value": 12, "unit": "phone numbers"}})
+@requires(READ)
+async def count_numbers(request: Request) -> Reply:
+    """Count the phone numbers that must not be called now, as the card on the dashboard shows it."""
+    return reply(await service.count(request.resources, request.principal.owner_id))
 
 
 @blueprint.get("/{phone_number}", returns=Entry, raises=(NotListed,), examples={"reply": ENTRY})

@@ -11,8 +11,24 @@ MOST_NUMBERS = 100_000
 # The look-ahead is the end of the text: in Python `$` also matches before a final line feed.
 E164 = r"^\+[0-9]{7,15}(?![\s\S])"
 
-PhoneNumber = Annotated[str, Meta(pattern=E164, description="In the form of E.164: `+`, then 7 to 15 digits.")]
-Reason = Annotated[str, Meta(min_length=1, max_length=150, pattern=r"\S", description="Why nobody is to call.")]
+PhoneNumber = Annotated[
+    str,
+    Meta(
+        pattern=E164,
+        description="In the form of E.164: `+`, then 7 to 15 digits.",
+        extra={"wanted": "must be a phone number in the form of E.164: +, then 7 to 15 digits"},
+    ),
+]
+Reason = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=150,
+        pattern=r"\S",
+        description="Why nobody is to call.",
+        extra={"wanted": "must not be blank"},
+    ),
+]
 Expiry = Annotated[datetime, Meta(tz=True, description="RFC 3339; from then on the numbers may be called again.")]
 
 
@@ -45,6 +61,13 @@ class EntryQuery(Paging, kw_only=True, frozen=True):
     """Which numbers to list."""
 
     search: Annotated[str, Meta(max_length=16, description="Digits that the phone number contains.")] = ""
+
+
+class Figure(Struct, kw_only=True):
+    """A figure of the dashboard."""
+
+    value: int
+    unit: str
 
 
 ENTRY = {

@@ -12,7 +12,7 @@ from voicera import Connection, Page, Resources
 
 from voicera_donotcall import queries
 from voicera_donotcall.errors import NotListed, NumbersListed
-from voicera_donotcall.schemas import Entry, EntryQuery, NewNumbers, Report
+from voicera_donotcall.schemas import Entry, EntryQuery, Figure, NewNumbers, Report
 from voicera_donotcall.settings import DoNotCallSettings
 
 MOST_NAMED = 3
@@ -35,6 +35,13 @@ async def page(resources: Resources, owner_id: UUID, wanted: EntryQuery) -> Page
         lambda connection: queries.page(connection, owner_id, now, digits, limit=wanted.limit, skip=wanted.skip)
     )
     return Page(total=total, skip=wanted.skip, limit=wanted.limit, items=items)
+
+
+async def count(resources: Resources, owner_id: UUID) -> Figure:
+    """How many numbers are on an owner's list."""
+    now = resources.now()
+    listed = await resources.db.reading(lambda connection: queries.count(connection, owner_id, now))
+    return Figure(value=listed, unit="phone number" if listed == 1 else "phone numbers")
 
 
 async def get(resources: Resources, owner_id: UUID, phone_number: str) -> Entry:
