@@ -21,18 +21,24 @@ class Schemas:
 
     def __init__(self, types: Iterable[Any], *, taken: Iterable[str] = ()) -> None:
         wanted = list({id(kind): kind for kind in types}.values())
-        found = {kind.cls: kind for kind in _nameable(kinds.multi_type_info(wanted))}
+        names = _names(_classes(wanted), set(taken))
+        self.components: dict[str, Schema] = {}
+        self._schemas: dict[int, Schema] = {}
+        for group in _apart(wanted):
+            self._add(group, names)
+
+    def _add(self, wanted: list[Any], names: dict[Any, str]) -> None:
+        found = _classes(wanted)
         schemas, components = msgspec.json.schema_components([*wanted, *found], ref_template=PREFIX + "{name}")
         given = {
-            cls: schema["$ref"].removeprefix(PREFIX) for cls, schema in zip(found, schemas[len(wanted) :], strict=True)
+            schema["$ref"].removeprefix(PREFIX): cls for cls, schema in zip(found, schemas[len(wanted) :], strict=True)
         }
-        for cls, kind in found.items():
-            _mend_times(components[given[cls]], kind)
-        names = {given[cls]: name for cls, name in _names(found, set(taken)).items()}
-        self.components = {names[old]: _mended(schema, names) for old, schema in components.items()}
-        for name, schema in self.components.items():
-            schema["title"] = name
-        self._schemas = {id(kind): _mended(schema, names) for kind, schema in zip(wanted, schemas, strict=False)}
+        for old, cls in given.items():
+            _mend_times(components[old], found[cls])
+        renamed = {old: names[cls] for old, cls in given.items()}
+        for old, schema in components.items():
+            self.components[renamed[old]] = {**_mended(schema, renamed), "title": renamed[old]}
+        self._schemas |= {id(kind): _mended(schema, renamed) for kind, schema in zip(wanted, schemas, strict=False)}
 
     def of(self, kind: Any) -> Schema:
         """The schema of one of the types, usually a reference to its component."""
@@ -49,6 +55,40 @@ class Schemas:
 def item_of(kind: Any) -> Any:
     """What one line of NDJSON holds: the item of a list type, else the type itself."""
     return get_args(kind)[0] if get_origin(kind) is list else kind
+
+
+def _classes(wanted: Iterable[Any]) -> dict[Any, Any]:
+    """Every class that becomes a component, in all of the types, and what msgspec knows of it."""
+    return {kind.cls: kind for kind in _nameable(kinds.multi_type_info(wanted))}
+
+
+def _apart(wanted: list[Any]) -> list[list[Any]]:
+    """The types in groups in which no two generic classes look alike, such as `Page[Note]` of two plugins' `Note`.
+
+    msgspec calls both by the same name and fails with a KeyError. Mostly there is one group.
+    """
+    groups: list[tuple[list[Any], dict[str, Any]]] = []
+    if len(set(map(_looks, generic := _generic(wanted)))) == len(generic):
+        return [wanted]
+    for kind in wanted:
+        looks = {_looks(cls): cls for cls in _generic([kind])}
+        for group, known in groups:
+            if all(known.get(name, cls) == cls for name, cls in looks.items()):
+                group.append(kind)
+                known.update(looks)
+                break
+        else:
+            groups.append(([kind], looks))
+    return [group for group, _ in groups]
+
+
+def _generic(wanted: Iterable[Any]) -> list[Any]:
+    return [cls for cls in _classes(wanted) if get_args(cls)]
+
+
+def _looks(cls: Any) -> str:
+    """A generic class without the modules of its arguments."""
+    return f"{get_origin(cls).__name__}[{', '.join(getattr(each, '__name__', repr(each)) for each in get_args(cls))}]"
 
 
 def _nameable(found: Iterable[kinds.Type]) -> Iterator[Any]:

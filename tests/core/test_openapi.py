@@ -363,6 +363,22 @@ class TestWhatADeclarationBecomes:
         assert schemas.of(here) == {"$ref": "#/components/schemas/PaintsColour"}
         assert schemas.of(Page[here]) == {"$ref": "#/components/schemas/PaintsColourPage"}  # type: ignore[valid-type]
 
+    def test_pages_of_two_plugins_structs_of_one_name_are_told_apart(self) -> None:
+        """As of two packages that `voicera plugin new` has written: each has a `Page[Note]`."""
+
+        def note(plugin: str, kind: type) -> Any:
+            return type("Note", (Struct,), {"__module__": f"{plugin}.schemas", "__annotations__": {plugin: kind}})
+
+        ours, theirs, alone = note("one", int), note("two", str), Page[Colour]
+        schemas = Schemas([Page[ours], list[ours], Page[theirs], theirs, alone])
+        assert set(schemas.components) == {"OneNote", "OneNotePage", "TwoNote", "TwoNotePage", "Colour", "ColourPage"}
+        for struct, name, kind in ((ours, "One", "integer"), (theirs, "Two", "string")):
+            assert schemas.of(Page[struct]) == {"$ref": f"#/components/schemas/{name}NotePage"}
+            page = schemas.components[f"{name}NotePage"]
+            assert page["title"] == f"{name}NotePage"
+            assert page["properties"]["items"]["items"] == {"$ref": f"#/components/schemas/{name}Note"}
+            assert schemas.components[f"{name}Note"]["properties"] == {name.lower(): {"type": kind}}
+
     def test_the_check_refuses_what_is_not_documented(self, made: Any) -> None:
         def answer(status: int, data: Any, headers: dict[str, str] | None = None) -> Answer:
             body = {"success": True, "data": data, "error": None, "timestamp": "2024-01-29T10:30:00Z"}
