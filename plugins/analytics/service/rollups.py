@@ -33,25 +33,30 @@ async def change(connection: Connection, batch: CallsChanged) -> None:
         await recording.insert_delta(connection, batch.owner_id, deltas.changed(before, after))
 
 
-async def fold_some(resources: Resources) -> int:
-    """Fold the oldest deltas; how many. Nothing where another worker is at it."""
+async def fold_some(resources: Resources, *, wait: bool = False) -> int:
+    """Fold the oldest deltas; how many. Nothing where another worker is at it, unless that is waited for."""
     try:
         async with resources.db.connection() as connection:
             if not await recording.anything(connection):
                 return 0
         async with resources.db.tx() as connection:
-            await recording.lock_rollups(connection, wait=False)
+            await recording.lock_rollups(connection, wait=wait)
             ids = await recording.waiting(connection, ROWS, WORK)
             if ids:
                 await recording.fold(connection, ids)
             return len(ids)
     except asyncpg.LockNotAvailableError:
+        if wait:
+            raise
         return 0
 
 
 async def fold_all(resources: Resources) -> None:
-    """Fold until nothing waits."""
-    while await fold_some(resources):
+    """Fold until nothing waits, together with another worker that is at it.
+
+    Raises LockNotAvailableError if that one takes longer than the session's lock_timeout.
+    """
+    while await fold_some(resources, wait=True):
         pass
 
 
