@@ -19,7 +19,8 @@ from core.answers import no_sequence
 from core.background import Background
 from core.database import after_commit
 from core.figures import Figures
-from core.listeners import Hearer, Listener, Rules, culprit, timed_out_in
+from core.hearers import Hearer, Rules
+from core.listeners import Listener, culprit, timed_out_in
 
 log = logging.getLogger("voicera.hooks")
 Item = TypeVar("Item")

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from plugins.analytics.cells import COMPLETED, FAILED, numbers
 from plugins.analytics.queries import reading
-from plugins.analytics.queries.reading import Measure, Slice, Values
+from plugins.analytics.queries.measures import Measure
+from plugins.analytics.queries.reading import Slice, Values
 from voicera import Connection
 
 MEASURES = (

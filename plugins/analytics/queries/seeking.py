@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from plugins.analytics.periods import DAY, HOUR, SIZES, STRETCH, Span
-from plugins.analytics.queries.reading import Measure, Slice, Values, facts, source_of
+from plugins.analytics.queries.measures import Measure, facts
+from plugins.analytics.queries.reading import Slice, Values, source_of
 from voicera import Connection, lowest
 
 

@@ -9,7 +9,8 @@ from uuid import UUID
 from plugins.analytics.cells import numbers
 from plugins.analytics.periods import HOUR_MS, Span, span
 from plugins.analytics.queries import reading, seeking
-from plugins.analytics.queries.reading import Measure, Slice, Values
+from plugins.analytics.queries.measures import Measure, calls_in
+from plugins.analytics.queries.reading import Slice, Values
 from plugins.analytics.queries.seeking import Counted, Sought
 from plugins.calls.hookspecs import CallQuery, Parameters, Seek
 from voicera import Connection, ceiling_of, lowest
@@ -113,7 +114,7 @@ def _timed(query: CallQuery) -> bool:
 
 def _measure(query: CallQuery, parameters: Parameters) -> Measure:
     """What is counted of each row: the calls with the query's status, sentiment and durations."""
-    return reading.calls_in(parameters, _cells(query), query.min_duration, query.max_duration)
+    return calls_in(parameters, _cells(query), query.min_duration, query.max_duration)
 
 
 def _counted(query: CallQuery, wanted: Slice) -> Counted:
