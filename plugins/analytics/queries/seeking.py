@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from plugins.analytics.periods import DAY, HOUR, SIZES, STRETCH, Span
+from plugins.analytics.periods import DAY, HOUR, HOUR_MS, SIZES, STRETCH, Span
 from plugins.analytics.queries.measures import Measure, facts
 from plugins.analytics.queries.reading import Slice, Values, source_of
 from voicera import Connection, lowest
@@ -177,7 +177,7 @@ def _given(counted: Counted) -> dict[str, Any]:
 
 
 def _newest_edge(values: Values, span: Span, log: str, measure: Measure) -> str:
-    if span.end is None or not span.edges or span.edges[-1][0] < span.end * 3_600_000:
+    if span.end is None or not span.edges or span.edges[-1][0] < span.end * HOUR_MS:
         return "0::bigint"
     low, high = (f"{values.add(lowest(bound))}::uuid" for bound in span.edges[-1])
     return f"(SELECT {measure.of_log()} FROM call_logs AS log WHERE {log} AND log.id >= {low} AND log.id < {high})"

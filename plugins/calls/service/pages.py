@@ -117,19 +117,19 @@ async def _way(asked: Asked) -> Way:
 async def _counts(asked: Asked, *, others: int) -> Counts | None:
     """These counts; None where nobody knows them and counting is as slow as looking."""
     query, values = asked.query, Values()
-    alone = replace(query, campaign_id=None, agent_id=None, status=None, sentiment=None)
-    total = await _known_total(asked.resources, query, values)
-    if total is not None:
-        lasted = await _known_total(asked.resources, alone, values)
-        whatever = await _known_total(asked.resources, replace(query, min_duration=None, max_duration=None), values)
-        if lasted is None or whatever is None:
-            return None
-        return Counts(*await listing.count_all(asked.connection, values, [total, lasted, whatever]))
+    queries = [query, replace(query, min_duration=None, max_duration=None)]
+    if others:  # else those that last so long are those that match
+        queries.append(replace(query, campaign_id=None, agent_id=None, status=None, sentiment=None))
+    known = [await _known_total(asked.resources, each, values) for each in queries]
+    expressions = [expression for expression in known if expression is not None]
+    if len(expressions) == len(queries):
+        matching, among, *lasted = await listing.count_all(asked.connection, values, expressions)
+        return Counts(matching, lasted[0] if lasted else matching, among)
     if others:
         return None
-    [matching] = await listing.count_all(
-        asked.connection, values, [listing.count_expression(values, conditions_of(query))]
-    )
+    values = Values()
+    counted = listing.count_expression(values, conditions_of(query))
+    [matching] = await listing.count_all(asked.connection, values, [counted])
     return Counts(matching, matching, matching)
 
 
